@@ -1,0 +1,1 @@
+"""Data: files, named datasets and pictures as NumPy arrays; nothing here knows JAX."""
