@@ -100,7 +100,9 @@ class Dataset:
 def _check_pictures(x: np.ndarray) -> None:
     if not isinstance(x, np.ndarray) or x.ndim != 4 or x.dtype != np.uint8:
         raise DataError(
-            "pictures are a uint8 array of shape (count, height, width, channels)", where="Split.x", received=_described(x)
+            "pictures are a uint8 array of shape (count, height, width, channels)",
+            where="Split.x",
+            received=_described(x),
         )
 
 

@@ -23,9 +23,9 @@ def read_digits() -> tuple[Split, Split]:
     """Read the 1 797 embedded digits and divide them, always in the same way.
 
     A stored value ``v`` counts the inked pixels of a 4×4 block, 0 to 16, and becomes ``(255·v + 8) // 16``, which is
-    ``255·v/16`` rounded to the nearest integer, halves upwards. For the division the pictures are ordered by class, within a
-    class as they stand in the file; every fifth, from the first on, is a test picture. So both halves have every class in
-    the same proportion (35 to 37 test pictures a class) and, as in the file, the same writers.
+    ``255·v/16`` rounded to the nearest integer, halves upwards. For the division the pictures are ordered by class,
+    within a class as they stand in the file; every fifth, from the first on, is a test picture. So both halves have
+    every class in the same proportion (35 to 37 test pictures a class) and, as in the file, the same writers.
 
     Returns:
         1 437 training and 360 test pictures, uint8 ``(count, 8, 8, 1)``, with int32 labels, both in the file's order.

@@ -12,15 +12,15 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, cast
 
 from convista.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
 XZ_MAGIC = b"\xfd7zXZ\x00"
-LARGEST_DEFLATE_RATIO = 1032
-"""One deflated byte never becomes more bytes than this (zlib's technical notes), so a header can be doubted early."""
-
+# No unpacked byte count exceeds the packed one times this, so a header can be doubted before anything is unpacked: 1032
+# is deflate's limit (zlib's technical notes), about 7 000 what xz reaches on zeros.
+_RATIOS = {"gzip": 1032, "xz": 1 << 14}
 BROKEN_STREAM = (EOFError, zlib.error, lzma.LZMAError, OSError)
 _CHUNK = 1 << 20
 
@@ -62,26 +62,27 @@ def regular_file(path: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
-def unpacked(path: Path) -> Iterator[tuple[IO[bytes], bool]]:
+def unpacked(path: Path) -> Iterator[tuple[IO[bytes], int]]:
     """Open a file and see through gzip or xz, known by their first bytes and not by the name.
 
     Args:
         path: A regular file.
 
     Yields:
-        The stream of unpacked bytes, and whether it was compressed.
+        The stream of unpacked bytes, and how many it can be at most.
     """
+    size = path.stat().st_size
     with open(path, "rb") as file:
         start = file.read(len(XZ_MAGIC))
         file.seek(0)
         if start.startswith(GZIP_MAGIC):
-            with gzip.GzipFile(fileobj=file) as stream:
-                yield stream, True
+            with gzip.GzipFile(fileobj=file) as unzipped:
+                yield cast(IO[bytes], unzipped), size * _RATIOS["gzip"]
         elif start == XZ_MAGIC:
-            with lzma.LZMAFile(file) as stream:
-                yield stream, True
+            with lzma.LZMAFile(file) as unpacked_xz:
+                yield unpacked_xz, size * _RATIOS["xz"]
         else:
-            yield file, False
+            yield file, size
 
 
 def read_exactly(stream: Readable, count: int) -> bytearray:

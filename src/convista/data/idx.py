@@ -10,7 +10,7 @@ from typing import IO
 
 import numpy as np
 
-from convista.data.files import BROKEN_STREAM, LARGEST_DEFLATE_RATIO, read_exactly, regular_file, unpacked
+from convista.data.files import BROKEN_STREAM, read_exactly, regular_file, unpacked
 from convista.errors import DataError
 
 LARGEST = 4 << 30
@@ -21,8 +21,8 @@ _MOST_AXES = 8
 def read_idx(path: str | os.PathLike[str], *, largest: int = LARGEST) -> np.ndarray:
     """Read one IDX file, raw or gzipped.
 
-    The header is ``00 00 type axes`` and one big-endian 32-bit size per axis; the values follow. The sizes are multiplied
-    as Python integers and compared with what the file can hold before any memory is taken.
+    The header is ``00 00 type axes`` and one big-endian 32-bit size per axis; the values follow. The sizes are
+    multiplied as Python integers and compared with what the file can hold before any memory is taken.
 
     Args:
         path: The file. Gzip is recognised by its first bytes, whatever the name.
@@ -46,8 +46,8 @@ def read_idx(path: str | os.PathLike[str], *, largest: int = LARGEST) -> np.ndar
     """
     path = regular_file(path)
     try:
-        with unpacked(path) as (stream, compressed):
-            return _read(path, stream, compressed, largest)
+        with unpacked(path) as (stream, most):
+            return _read(path, stream, most, largest)
     except BROKEN_STREAM as error:
         raise DataError(
             f"the compressed file cannot be read to its end ({error})",
@@ -56,20 +56,23 @@ def read_idx(path: str | os.PathLike[str], *, largest: int = LARGEST) -> np.ndar
         ) from error
 
 
-def _read(path: Path, stream: IO[bytes], compressed: bool, largest: int) -> np.ndarray:
+def _read(path: Path, stream: IO[bytes], most: int, largest: int) -> np.ndarray:
     dtype, shape, header = _header(path, stream)
     declared = math.prod(shape) * dtype.itemsize
     said = f"{'×'.join(map(str, shape))} values of {dtype.itemsize} byte(s), {declared} bytes"
-    size = path.stat().st_size
-    room = size * LARGEST_DEFLATE_RATIO if compressed else size - header
-    if declared > room:
-        raise DataError("the file is shorter than its header says", where=str(path), received=f"{said}, in {size}")
+    if header + declared > most:
+        size = path.stat().st_size
+        raise DataError(
+            "the file is shorter than its header says", where=str(path), received=f"{said}, in a file of {size} bytes"
+        )
     if declared > largest:
         raise DataError(f"the values may take at most {largest} bytes", where=str(path), received=said)
     content = read_exactly(stream, declared)
     if len(content) < declared:
         raise DataError(
-            "the file is shorter than its header says", where=str(path), received=f"{said}, of which {len(content)} came"
+            "the file is shorter than its header says",
+            where=str(path),
+            received=f"{said}, of which {len(content)} came",
         )
     if stream.read(1):
         raise DataError("the file goes on after its last value", where=str(path), received=said)
