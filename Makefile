@@ -48,7 +48,7 @@ clean: ## remove .venv, caches and build results (runs/ stays)
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is written only when everything before it succeeded, so an interrupted set-up starts again.
-$(VENV)/.created: Makefile
+$(VENV)/.created:
 	@test -n "$(PYTHON)" || { \
 		echo "Convista needs Python 3.11 or newer, and none was found on PATH." >&2; \
 		echo "Install one (Debian and Ubuntu: apt install python3 python3-venv) or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; \
