@@ -140,7 +140,8 @@ def test_bar_shows_everything_and_leaves_one_line_per_epoch():
     clock, screen = Clock(), console(120)
     train(Bar(screen, clock), clock)
     text = screen.file.getvalue()
-    assert "Epoch 1/2" in text and "2/4  loss 0.2633  accuracy 0.9239  64 images/s  0:03 left" in text
+    assert "Epoch 1/2" in text
+    assert "2/4  loss 0.2633  accuracy 0.9239  64 images/s  0:03 left" in text
     stayed = [line for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", text).splitlines() if " - " in line]
     assert len(stayed) == 2
     assert all("val_loss: 0.1250" in line for line in stayed)
@@ -170,9 +171,11 @@ def test_bar_line_never_wraps(width):
     assert line.cell_len <= width
     assert "Epoch 2/5" in line.plain
     if width >= 40:
-        assert "217/469" in line.plain and "loss 0.0632" in line.plain
+        assert "217/469" in line.plain
+        assert "loss 0.0632" in line.plain
     if width >= 80:
-        assert "━" in line.plain and "left" in line.plain
+        assert "━" in line.plain
+        assert "left" in line.plain
 
 
 def test_bar_grows_with_the_steps():
@@ -191,7 +194,9 @@ def test_unknown_number_of_steps_counts_without_a_bar():
     clock, screen = Clock(), console()
     train(Bar(screen, clock), clock, known=False)
     text = screen.file.getvalue()
-    assert "step 3" in text and "━" not in text and "left" not in text
+    assert "step 3" in text
+    assert "━" not in text
+    assert "left" not in text
 
 
 def test_first_line_says_what_takes_so_long():
@@ -226,7 +231,8 @@ def test_time_left_leaves_compilation_out_and_counts_later_epochs():
 
 def test_no_division_by_zero_when_no_time_passes():
     pace = _after_one_step({"loss": 1.0})
-    assert pace.images_per_second is None and pace.seconds_left is None
+    assert pace.images_per_second is None
+    assert pace.seconds_left is None
     assert "0.0s" in pace.line()
 
 

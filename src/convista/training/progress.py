@@ -26,8 +26,9 @@ _NARROWEST_BAR = 6
 class Progress(Protocol):
     """What the training loop tells whoever draws; every display below has these five methods.
 
-    The loop calls ``begin`` once, then for each epoch ``epoch_begin``, ``update`` any number of times and ``epoch_end``,
-    and ``end`` in a ``finally``, so that the cursor comes back after an error or Ctrl-C as well. ``end`` may be called twice.
+    The loop calls ``begin`` once, then for each epoch ``epoch_begin``, ``update`` any number of times and
+    ``epoch_end``, and ``end`` in a ``finally``, so that the cursor comes back after an error or Ctrl-C as well.
+    ``end`` may be called twice.
     """
 
     def begin(self, epochs: int, steps_per_epoch: int | None, examples: int | None) -> None:
@@ -50,8 +51,8 @@ def make_progress(verbose: int | str | bool = "auto", stream: TextIO | None = No
     """Choose the display for a `verbose` argument and the place the text goes to.
 
     Args:
-        verbose: 0 nothing; 1 or "auto" a live bar in a terminal, one updating line in a notebook, and one line per epoch
-            anywhere else; 2 one line per epoch everywhere.
+        verbose: 0 nothing; 1 or "auto" a live bar in a terminal, one updating line in a notebook, and one line per
+            epoch anywhere else; 2 one line per epoch everywhere.
         stream: Where to write. None means standard error (standard output in a notebook, where standard error is red).
 
     Returns:
@@ -64,7 +65,7 @@ def make_progress(verbose: int | str | bool = "auto", stream: TextIO | None = No
         >>> type(make_progress(0)).__name__
         'Silent'
     """
-    if isinstance(verbose, str) and verbose != "auto" or not isinstance(verbose, str) and verbose not in (0, 1, 2):
+    if verbose not in (0, 1, 2, "auto"):
         raise ArgumentError(
             'verbose is 0, 1, 2 or "auto"',
             received=f"verbose={verbose!r}",
