@@ -25,7 +25,7 @@ def test_default_name_says_when_and_what(tmp_path):
     assert re.fullmatch(r"\d{8}-\d{6}-fashion_mnist", run.path.name)
     assert run.path.is_dir()
     assert list(run.path.iterdir()) == []
-    paths = (run.model, run.history, run.curves, run.confusion, run.mistakes, run.record)
+    paths = (run.model, run.history, run.curves, run.confusion, run.mistakes, run.example, run.record)
     assert tuple(path.name for path in paths) == OURS
 
 

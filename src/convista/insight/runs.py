@@ -17,8 +17,8 @@ from convista.errors import ArgumentError, DataError, suggest
 from convista.insight.files import write_whole
 
 MODEL, HISTORY, RUN = "model.convista", "history.csv", "run.json"
-CURVES, CONFUSION, MISTAKES = "curves.png", "confusion.png", "mistakes.png"
-OURS = (MODEL, HISTORY, CURVES, CONFUSION, MISTAKES, RUN)
+CURVES, CONFUSION, MISTAKES, EXAMPLE = "curves.png", "confusion.png", "mistakes.png", "example.png"
+OURS = (MODEL, HISTORY, CURVES, CONFUSION, MISTAKES, EXAMPLE, RUN)
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,11 @@ class RunFolder:
     def mistakes(self) -> Path:
         """The pictures it got wrong."""
         return self.path / MISTAKES
+
+    @property
+    def example(self) -> Path:
+        """One held-out picture as it is, to try ``predict`` on."""
+        return self.path / EXAMPLE
 
     @property
     def record(self) -> Path:

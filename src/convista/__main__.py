@@ -1,0 +1,10 @@
+"""`python -m convista`: the command line without its script."""
+
+from __future__ import annotations
+
+import sys
+
+from convista.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
