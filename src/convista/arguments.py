@@ -1,0 +1,130 @@
+"""Each argument form is normalised here, once: n-tuples, paddings, choices, numbers."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+
+from convista.errors import ArgumentError, suggest
+
+Shape = tuple[int | None, ...]
+
+
+def integer(value: object, name: str, *, where: str | None = None, minimum: int = 1) -> int:
+    """Return ``value`` as an ``int`` that is at least ``minimum``.
+
+    Raises:
+        ArgumentError: The value is not a whole number, or smaller than ``minimum``.
+
+    Example:
+        >>> integer(32, "filters")
+        32
+    """
+    number = _index(value)
+    if number is None or number < minimum:
+        raise ArgumentError(f"{name} is a whole number of at least {minimum}", where=where, received=f"{name}={value!r}")
+    return number
+
+
+def integers(value: object, rank: int, name: str, *, where: str | None = None, minimum: int = 1) -> tuple[int, ...]:
+    """Return ``value`` as a tuple of ``rank`` whole numbers; a single number is repeated.
+
+    Args:
+        value: ``3``, ``(3, 2)``, ``[3, 2]``.
+        rank: How many spatial axes there are.
+        name: The argument's name, for the error.
+        where: The layer, for the error.
+        minimum: The smallest number allowed.
+
+    Raises:
+        ArgumentError: Another length, or not whole numbers of at least ``minimum``.
+
+    Example:
+        >>> integers(3, 2, "kernel_size"), integers((3, 2), 2, "kernel_size")
+        ((3, 3), (3, 2))
+    """
+    if _index(value) is not None:
+        items: list[object] = [value] * rank
+    elif isinstance(value, Iterable) and not isinstance(value, str | bytes | dict):
+        items = list(value)
+    else:
+        items = []
+    numbers = [_index(item) for item in items]
+    if len(numbers) != rank or any(number is None or number < minimum for number in numbers):
+        raise ArgumentError(
+            f"{name} is one whole number or {rank} of them, each at least {minimum}",
+            where=where,
+            received=f"{name}={value!r}",
+            fix=f"For example {name}={max(minimum, 2)} or {name}={tuple([max(minimum, 2)] * rank)}",
+        )
+    return tuple(number for number in numbers if number is not None)
+
+
+def one_of(value: object, choices: Iterable[str], name: str, *, where: str | None = None) -> str:
+    """Return ``value`` in lower case if it is one of ``choices``.
+
+    Raises:
+        ArgumentError: It is not; the message names the closest choice.
+
+    Example:
+        >>> one_of("SAME", ("valid", "same"), "padding")
+        'same'
+    """
+    names = list(choices)
+    if isinstance(value, str) and value.lower() in names:
+        return value.lower()
+    quoted = " or ".join([", ".join(repr(item) for item in names[:-1]), repr(names[-1])] if names[1:] else [repr(names[0])])
+    fix = suggest(value, names) if isinstance(value, str) else None
+    raise ArgumentError(f"{name} is {quoted}", where=where, received=f"{name}={value!r}", fix=fix)
+
+
+def fraction(value: object, name: str, *, where: str | None = None, below_one: bool = False) -> float:
+    """Return ``value`` as a float between 0 and 1 (1 itself excluded with ``below_one``).
+
+    Raises:
+        ArgumentError: It is not a number in that range.
+
+    Example:
+        >>> fraction(0.2, "rate")
+        0.2
+    """
+    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
+    if not 0.0 <= number <= 1.0 or (below_one and number == 1.0):
+        span = "at least 0 and below 1" if below_one else "between 0 and 1"
+        fix = f"For example {name}={number / 100:g}" if 1.0 < number <= 100.0 else None
+        raise ArgumentError(f"{name} is a fraction {span}", where=where, received=f"{name}={value!r}", fix=fix)
+    return number
+
+
+def shape(value: object, name: str = "shape", *, where: str | None = None) -> Shape:
+    """Return ``value`` as a shape without the batch axis; ``None`` marks a size that varies.
+
+    Raises:
+        ArgumentError: It is not a sequence of positive whole numbers or ``None``.
+
+    Example:
+        >>> shape([28, 28, 1]), shape(784)
+        ((28, 28, 1), (784,))
+    """
+    sizes = (value,) if _index(value) is not None else value
+    if isinstance(sizes, str | bytes | dict) or not isinstance(sizes, Iterable):
+        sizes = (0,)
+    result = tuple(None if size is None else _index(size) for size in sizes)
+    given = tuple(sizes) if not isinstance(sizes, tuple) else sizes
+    if any(size is not None and (number is None or number < 1) for size, number in zip(given, result, strict=True)):
+        raise ArgumentError(
+            f"{name} is a tuple of whole numbers of at least 1, without the batch axis",
+            where=where,
+            received=f"{name}={value!r}",
+            fix=f"For grey 28×28 pictures write {name}=(28, 28, 1)",
+        )
+    return result
+
+
+def _index(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)  # pyright: ignore[reportArgumentType]
+    except TypeError:
+        return None

@@ -1,0 +1,289 @@
+"""Picture files as a model wants them: any size, mode and orientation in, uint8 (height, width, channels) out."""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+import warnings
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from convista.data.files import regular_file
+from convista.errors import ArgumentError, DataError, suggest
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+RESIZES = ("stretch", "pad", "crop")
+INTERPOLATIONS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
+# Pillow knows more formats; some of them start other programs (EPS runs Ghostscript) or are rarely tested.
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+MOST_PIXELS = 89_478_485
+"""The most pixels a picture may have: Pillow's own first limit, a quarter of a gibibyte in RGB."""
+
+_WHITE = 255
+_LONGEST_SIDE = 1 << 15
+# Whatever a decoder raises on damaged bytes; what it raises on a programmer's mistake is among them and cannot be told.
+_DAMAGED = (
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    SyntaxError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a picture becomes what a model was trained on; it is saved with the model.
+
+    Args:
+        scale: The factor that the model multiplies its uint8 pixels with, for example ``1 / 255``; None leaves them.
+            ``read_picture`` returns uint8 and does not apply it.
+        invert: Whether ``v`` becomes ``255 - v``: for models trained on bright strokes on black, such as MNIST's, that
+            are to read dark ink on white paper.
+        resize: How a picture of other proportions is fitted: ``"stretch"`` both sides alike to the model's size,
+            ``"pad"`` with white to keep all of it, or ``"crop"`` to its centre.
+        interpolation: ``"nearest"``, ``"box"``, ``"bilinear"``, ``"hamming"``, ``"bicubic"`` or ``"lanczos"``. All but
+            the first average over the pixels that fall together when a picture shrinks.
+
+    Raises:
+        ArgumentError: A value is not one of these.
+
+    Example:
+        >>> Preprocessing(scale=1 / 255, invert=True, resize="pad").resize
+        'pad'
+    """
+
+    scale: float | None = None
+    invert: bool = False
+    resize: str = "stretch"
+    interpolation: str = "bilinear"
+
+    def __post_init__(self) -> None:
+        _check_scale(self.scale)
+        if not isinstance(self.invert, bool):
+            raise ArgumentError(
+                "invert is True or False", where="Preprocessing", received=f"invert={self.invert!r:.100}"
+            )
+        _check_choice("resize", self.resize, RESIZES)
+        _check_choice("interpolation", self.interpolation, INTERPOLATIONS)
+
+    def to_config(self) -> dict[str, object]:
+        """Return the fields as a dictionary of plain values.
+
+        Example:
+            >>> Preprocessing(invert=True).to_config()
+            {'scale': None, 'invert': True, 'resize': 'stretch', 'interpolation': 'bilinear'}
+        """
+        return asdict(self)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, object]) -> Preprocessing:
+        """Return the preprocessing that ``to_config`` described.
+
+        Args:
+            config: A mapping with any of the fields; those that are missing have their defaults.
+
+        Raises:
+            ArgumentError: It is no mapping, or a field or a value is not known.
+
+        Example:
+            >>> Preprocessing.from_config({"resize": "crop"})
+            Preprocessing(scale=None, invert=False, resize='crop', interpolation='bilinear')
+        """
+        if not isinstance(config, Mapping):
+            raise ArgumentError(
+                "a configuration is a mapping", where="Preprocessing", received=f"a {type(config).__name__}"
+            )
+        known = [field.name for field in fields(cls)]
+        for key in config:
+            if key not in known:
+                raise ArgumentError(
+                    "there is no such field",
+                    where="Preprocessing",
+                    received=f"{key!r:.100}",
+                    fix=suggest(str(key), known),
+                )
+        return cls(**dict(config))
+
+
+def read_picture(
+    path: str | os.PathLike[str], shape: tuple[int, int, int], preprocessing: Preprocessing | None = None
+) -> np.ndarray:
+    """Read a picture file and bring it to a model's size and channels.
+
+    In this order: the first frame is decoded; its EXIF orientation is applied; 16-bit grey becomes 8-bit (``v / 257``,
+    rounded); what is transparent is put on white, as on paper; colours become grey (ITU-R 601:
+    ``0.299 R + 0.587 G + 0.114 B``) or grey becomes RGB; the size is fitted; and last, where it is declared, the picture is
+    inverted, so that white paper and white padding become black.
+
+    Args:
+        path: An AVIF, BMP, GIF, JPEG, JPEG 2000, PNG, PPM, TIFF or WebP file, of any size and mode.
+        shape: The model's input: (height, width, channels) in pixels, with 1 channel for grey or 3 for RGB.
+        preprocessing: How; the defaults of ``Preprocessing`` when it is None.
+
+    Returns:
+        uint8 of that shape, 0 to 255.
+
+    Raises:
+        ArgumentError: The shape cannot be a picture's.
+        DataError: The file is missing, empty, truncated, no picture or too large a one; the message names it.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> file = Path(tempfile.mkdtemp()) / "grey.png"
+        >>> Image.new("L", (60, 40), 200).save(file)
+        >>> read_picture(file, (2, 2, 1)).ravel()
+        array([200, 200, 200, 200], dtype=uint8)
+    """
+    preprocessing = Preprocessing() if preprocessing is None else preprocessing
+    height, width, channels = _checked_shape(shape)
+    path = regular_file(path)
+    if path.stat().st_size == 0:
+        raise DataError("the picture file is empty", where=str(path))
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of odd metadata, which does not change the pixels; the number of pixels is checked here.
+            warnings.simplefilter("ignore")
+            picture = _fitted(_decoded(path, channels), (width, height), preprocessing)
+    except DataError:
+        raise
+    except _DAMAGED as error:
+        raise DataError(
+            f"the picture cannot be decoded ({type(error).__name__}: {error})",
+            where=str(path),
+            fix="It is truncated or damaged; save it again",
+        ) from error
+    pixels = np.array(picture, np.uint8).reshape(height, width, channels)
+    return 255 - pixels if preprocessing.invert else pixels
+
+
+def _decoded(path: Path, channels: int) -> Image.Image:
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        image = Image.open(path, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise DataError(
+            "this is not a picture that can be read", where=str(path), fix=f"Known formats: {', '.join(FORMATS)}"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(path, "far more") from error
+    with image:
+        if image.width * image.height > MOST_PIXELS:
+            raise _too_large(path, f"{image.width}×{image.height}")
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        return _in_channels(path, _eight_bit(path, upright), channels)
+
+
+def _too_large(path: Path, received: str) -> DataError:
+    return DataError(f"a picture has at most {MOST_PIXELS} pixels", where=str(path), received=received, fix="Shrink it")
+
+
+def _eight_bit(path: Path, image: Image.Image) -> Image.Image:
+    """Bring 16-bit, 32-bit and float pixels to 0…255; other modes have these already."""
+    from PIL import Image
+
+    if not image.mode.startswith("I") and image.mode != "F":
+        return image
+    values = np.asarray(image, np.float64)
+    if not np.isfinite(values).all():
+        raise DataError("pixels are finite", where=str(path), received="NaN or infinite values")
+    least, most = float(values.min()), float(values.max())
+    if image.mode == "F":
+        factor, limit = (255.0, 1.0) if most <= 1 else (1.0, 255.0)
+    else:
+        factor, limit = 1 / 257, 65535.0
+    if least < 0 or most > limit:
+        raise DataError(
+            "float pixels are 0 to 1 or 0 to 255, and integer ones 0 to 65535",
+            where=str(path),
+            received=f"{least:g} to {most:g}",
+        )
+    return Image.fromarray(np.floor(values * factor + 0.5).astype(np.uint8))
+
+
+def _in_channels(path: Path, image: Image.Image, channels: int) -> Image.Image:
+    from PIL import Image
+
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, (_WHITE, _WHITE, _WHITE, 255))
+        image = Image.alpha_composite(paper, image)
+    elif image.mode not in ("1", "L", "RGB"):
+        image = image.convert("RGB")
+    return image.convert("L" if channels == 1 else "RGB")
+
+
+def _fitted(image: Image.Image, size: tuple[int, int], preprocessing: Preprocessing) -> Image.Image:
+    from PIL import Image, ImageOps
+
+    method = Image.Resampling[preprocessing.interpolation.upper()]
+    if image.size == size:
+        return image
+    if preprocessing.resize == "pad":
+        colour = _WHITE if image.mode == "L" else (_WHITE,) * 3
+        return ImageOps.pad(image, size, method, color=colour)
+    if preprocessing.resize == "crop":
+        return ImageOps.fit(image, size, method)
+    return image.resize(size, method)
+
+
+def _checked_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    sizes_are_right = (
+        isinstance(shape, (tuple, list))
+        and len(shape) == 3
+        and all(type(size) is int and 1 <= size <= _LONGEST_SIDE for size in shape)
+    )
+    if not sizes_are_right or shape[0] * shape[1] > MOST_PIXELS:
+        raise ArgumentError(
+            "a picture's shape is (height, width, channels)", where="read_picture", received=f"shape={shape!r:.100}"
+        )
+    if shape[2] not in (1, 3):
+        raise ArgumentError(
+            "a picture has 1 channel (grey) or 3 (RGB)",
+            where="read_picture",
+            received=f"shape={shape!r}",
+            fix="Build the model for 1 or 3 channels to predict from picture files",
+        )
+    return shape[0], shape[1], shape[2]
+
+
+def _check_scale(scale: float | None) -> None:
+    if scale is None:
+        return
+    is_number = isinstance(scale, (int, float)) and not isinstance(scale, bool)
+    if not is_number or not math.isfinite(scale) or scale <= 0:
+        raise ArgumentError(
+            "scale is a positive number or None",
+            where="Preprocessing",
+            received=f"scale={scale!r:.100}",
+            fix="Use scale=1/255 to bring uint8 pixels to 0…1",
+        )
+
+
+def _check_choice(field: str, value: str, known: tuple[str, ...]) -> None:
+    if not isinstance(value, str) or value not in known:
+        choices = ", ".join(repr(name) for name in known)
+        raise ArgumentError(
+            f"{field} is one of {choices}",
+            where="Preprocessing",
+            received=f"{field}={value!r:.100}",
+            fix=suggest(value, known) if isinstance(value, str) else None,
+        )

@@ -1,0 +1,257 @@
+"""What a layer is: a frozen dataclass with configuration, shapes and pure functions; its numbers live outside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, TypeVar
+
+import jax
+
+from convista import arguments
+from convista.arguments import Shape
+from convista.errors import ArgumentError, ShapeError, suggest
+from convista.layers import initializers
+from convista.layers.initializers import Initializer
+from convista.ops import activation as activations
+from convista.shapes import Window
+
+Variables = dict[str, jax.Array]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One array of a layer before it exists.
+
+    Args:
+        shape: Its sizes.
+        initializer: The name of an initialiser, or a function ``(key, shape) -> array``.
+    """
+
+    shape: tuple[int, ...]
+    initializer: str | Initializer
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A step of a network. Its fields are its configuration, exactly as given; it holds no numbers.
+
+    A new layer is one class in one file: fields, ``output_shape``, ``apply``, and ``parameters`` if it learns.
+
+    Args:
+        name: The layer's name in the model; ``None`` lets the model number it: ``conv2d``, ``conv2d_1``.
+        input_shape: On the first layer of a ``Sequential``: the shape of one example, without the batch axis.
+    """
+
+    name: str | None = field(default=None, kw_only=True)
+    input_shape: Shape | int | None = field(default=None, kw_only=True)
+
+    merges: ClassVar[bool] = False  # takes several inputs
+    uses_mask: ClassVar[bool] = False  # must know which rows of a batch only fill it up
+    minimum_rank: ClassVar[int] = 1  # axes of one example
+
+    def __post_init__(self) -> None:
+        if self.name is not None and not isinstance(self.name, str):
+            raise ArgumentError("name is a text", where=self.where, received=f"name={self.name!r}")
+        if self.input_shape is not None:
+            arguments.shape(self.input_shape, "input_shape", where=self.where)
+
+    @property
+    def where(self) -> str:
+        """How messages call this layer."""
+        return type(self).__name__ if not isinstance(self.name, str) else f"{type(self).__name__} {self.name!r}"
+
+    @property
+    def window(self) -> Window | None:
+        """The sliding window of a convolution or pooling; ``None`` for other layers."""
+        return None
+
+    @property
+    def sees_everything(self) -> bool:
+        """Whether each output depends on every position of the input, as in ``Dense`` after ``Flatten``."""
+        return False
+
+    def output_shape(self, input_shape: Any) -> Shape:
+        """Return the shape of one output for one input of ``input_shape`` (both without the batch axis).
+
+        Raises:
+            ShapeError: The layer cannot take this shape.
+        """
+        return input_shape
+
+    def parameters(self, input_shape: Any) -> dict[str, Parameter]:
+        """Return what is learned, by name."""
+        return {}
+
+    def statistics(self, input_shape: Any) -> dict[str, Parameter]:
+        """Return what is kept but not learned, by name."""
+        return {}
+
+    def multiply_accumulates(self, input_shape: Any) -> int:
+        """Return the multiply–accumulates of one example in the forward pass."""
+        return 0
+
+    def init(self, key: jax.Array, input_shape: Any) -> tuple[Variables, Variables]:
+        """Return ``(params, state)`` for inputs of this shape, drawn from ``key``."""
+        return (
+            _draw(jax.random.fold_in(key, 0), self.parameters(input_shape)),
+            _draw(jax.random.fold_in(key, 1), self.statistics(input_shape)),
+        )
+
+    def apply(
+        self, params: Mapping[str, jax.Array], state: Variables, x: Any, *, training: bool, key: jax.Array | None
+    ) -> tuple[jax.Array, Variables]:
+        """Return ``(y, state)`` for a batch ``x``; a pure function."""
+        raise NotImplementedError(f"{type(self).__name__} does not define apply")
+
+    def __call__(self, inputs: Any) -> Any:
+        """Apply the layer to symbolic inputs and return a symbolic output, to build a functional ``Model``."""
+        from convista.layers.symbolic import call
+
+        return call(self, inputs)
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the fields that differ from their defaults, as plain data.
+
+        Raises:
+            ArgumentError: A field is a function of the user's own, which no file can hold.
+        """
+        config: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value != item.default:
+                config[item.name] = _plain(value, item.name, self.where)
+        return config
+
+    def _check_rank(self, input_shape: Shape, rank: int, axes: str) -> None:
+        if len(input_shape) != rank:
+            fix = None
+            if len(input_shape) == rank - 1 and len(input_shape) > 1:
+                fix = f"Add the channel axis: input_shape={(*input_shape, 1)}, and x[..., None] for the data"
+            elif len(input_shape) == rank + 1:
+                fix = f"Leave the batch axis out: input_shape={tuple(input_shape[1:])}"
+            raise ShapeError(f"one input is {axes}", received=f"input_shape={tuple(input_shape)}", fix=fix)
+        if input_shape[-1] is None:
+            raise ShapeError("the number of channels is known", received=f"input_shape={tuple(input_shape)}")
+
+
+def _draw(key: jax.Array, specification: Mapping[str, Parameter]) -> Variables:
+    return {
+        name: initializers.get(parameter.initializer)(jax.random.fold_in(key, number), parameter.shape)
+        for number, (name, parameter) in enumerate(specification.items())
+    }
+
+
+def _plain(value: Any, name: str, where: str) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(item, name, where) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if hasattr(value, "__index__"):
+        return int(value)
+    if hasattr(value, "__float__"):
+        return float(value)
+    registered = activations.name_of(value) if callable(value) else None
+    if registered is None:
+        raise ArgumentError(
+            "a saved model holds names, not functions of your own",
+            where=where,
+            received=f"{name}={value!r}",
+            fix=f"Give {name} by name; known activations: {', '.join(activations.FUNCTIONS)}",
+        )
+    return registered
+
+
+_REGISTRY: dict[str, type[Layer]] = {}
+LayerClass = TypeVar("LayerClass", bound=type[Layer])
+
+
+def register(kind: LayerClass) -> LayerClass:
+    """Let files name this layer class; loading builds only layers that were registered.
+
+    Raises:
+        ArgumentError: Another class has this name.
+    """
+    other = _REGISTRY.setdefault(kind.__name__, kind)
+    if (other.__module__, other.__qualname__) != (kind.__module__, kind.__qualname__):
+        raise ArgumentError("a layer's class name is registered once", received=f"{kind.__name__} twice")
+    _REGISTRY[kind.__name__] = kind
+    return kind
+
+
+def registered() -> dict[str, type[Layer]]:
+    """Return every registered layer class by name."""
+    return dict(_REGISTRY)
+
+
+def from_config(kind: str, config: Mapping[str, Any]) -> Layer:
+    """Return the layer that ``kind`` and ``to_config`` describe.
+
+    Raises:
+        ArgumentError: The class is not registered, or has no such field.
+    """
+    if kind not in _REGISTRY:
+        raise ArgumentError("a layer is of a registered class", received=f"{kind!r}", fix=suggest(kind, _REGISTRY))
+    known = {item.name for item in fields(_REGISTRY[kind])}
+    unknown = [name for name in config if name not in known]
+    if unknown:
+        raise ArgumentError(
+            f"{kind} has the fields {', '.join(sorted(known))}", received=f"{unknown[0]!r}", fix=suggest(unknown[0], known)
+        )
+    return _REGISTRY[kind](**{name: _tuples(value) for name, value in config.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def automatic_names(layers: Sequence[Layer]) -> list[str]:
+    """Return a name for every layer: its own, or its class in snake case with a number from the second on.
+
+    Raises:
+        ArgumentError: Two different layers were given the same name.
+
+    Example:
+        >>> from convista.layers import Conv2D, Flatten
+        >>> automatic_names([Conv2D(8, 3), Conv2D(8, 3), Flatten()])
+        ['conv2d', 'conv2d_1', 'flatten']
+    """
+    given: set[str] = set()
+    for layer in layers:
+        if layer.name is not None and layer.name in given:
+            raise ArgumentError(
+                "each layer of a model has a name of its own", received=f"name={layer.name!r} twice", fix="Rename one"
+            )
+        if layer.name is not None:
+            given.add(layer.name)
+    taken = set(given)
+    names = []
+    for layer in layers:
+        name = layer.name or _free_name(layer, taken)
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def _free_name(layer: Layer, taken: set[str]) -> str:
+    stem = getattr(type(layer), "automatic_name", None) or snake_case(type(layer).__name__)
+    first = getattr(type(layer), "first_number", 0)
+    name, number = (stem, 0) if first == 0 else (f"{stem}_{first}", first)
+    while name in taken:
+        number += 1
+        name = f"{stem}_{number}"
+    return name
+
+
+def snake_case(name: str) -> str:
+    """Return a class name as Keras writes it in layer names.
+
+    Example:
+        >>> snake_case("MaxPooling2D"), snake_case("BatchNormalization")
+        ('max_pooling2d', 'batch_normalization')
+    """
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)).lower()
+
+
+ApplyFunction = Callable[..., tuple[jax.Array, Any]]

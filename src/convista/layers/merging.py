@@ -1,0 +1,103 @@
+"""Layers that join branches of a network."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax.numpy as jnp
+
+from convista.arguments import Shape
+from convista.errors import ShapeError
+from convista.layers.base import Layer, register
+from convista.shapes import times
+
+
+def _require_several(shapes: Sequence[Shape]) -> None:
+    if len(shapes) < 2:
+        raise ShapeError(
+            "a merge joins at least two inputs", received=f"{len(shapes)}", fix="Call it on a list: Add()([a, b])"
+        )
+
+
+@register
+@dataclass(frozen=True)
+class Add(Layer):
+    """Add inputs of one shape, value by value: the joint of a residual network.
+
+    Args:
+        name: See :class:`Layer`.
+        input_shape: See :class:`Layer`.
+
+    Example:
+        >>> Add().output_shape([(8, 8, 16), (8, 8, 16)])
+        (8, 8, 16)
+
+    Source: K. He et al., «Deep residual learning», 2016.
+    """
+
+    merges: ClassVar[bool] = True
+
+    def output_shape(self, input_shape: Sequence[Shape]) -> Shape:
+        """Return the common shape; an axis of size 1 is repeated."""
+        _require_several(input_shape)
+        ranks = {len(shape) for shape in input_shape}
+        columns = list(zip(*input_shape, strict=False))
+        if len(ranks) > 1 or any(len({size for size in column if size not in (1, None)}) > 1 for column in columns):
+            raise ShapeError(
+                "the inputs have one shape",
+                received=" and ".join(times(shape) for shape in input_shape),
+                fix="A 1×1 convolution changes channels, strides or pooling change sizes",
+            )
+        return tuple(None if None in column else max(column) for column in columns)
+
+    def apply(self, params, state, x, *, training, key):
+        """Return the sum."""
+        return functools.reduce(jnp.add, x), state
+
+
+@register
+@dataclass(frozen=True)
+class Concatenate(Layer):
+    """Put inputs side by side along one axis, by default the channels.
+
+    Args:
+        axis: The axis, counted with the batch axis as 0 or from the end.
+        name: See :class:`Layer`.
+        input_shape: See :class:`Layer`.
+
+    Example:
+        >>> Concatenate().output_shape([(8, 8, 16), (8, 8, 4)])
+        (8, 8, 20)
+    """
+
+    axis: int = -1
+
+    merges: ClassVar[bool] = True
+
+    def output_shape(self, input_shape: Sequence[Shape]) -> Shape:
+        """Return the common shape with the sizes along ``axis`` added."""
+        _require_several(input_shape)
+        rank = len(input_shape[0]) + 1
+        axis = self.axis % rank - 1 if -rank <= self.axis < rank else -1
+        if axis < 0:
+            raise ShapeError(
+                f"axis names one of the axes 1…{rank - 1} of the inputs",
+                received=f"axis={self.axis!r}, input_shape={tuple(input_shape[0])}",
+                fix="axis=-1 is the channels",
+            )
+        others = {tuple(size for place, size in enumerate(shape) if place != axis) for shape in input_shape}
+        if len(others) > 1 or len({len(shape) for shape in input_shape}) > 1:
+            raise ShapeError(
+                f"the inputs agree in every axis but axis {self.axis}",
+                received=" and ".join(times(shape) for shape in input_shape),
+            )
+        sizes = [shape[axis] for shape in input_shape]
+        total = None if None in sizes else sum(size or 0 for size in sizes)
+        return (*input_shape[0][:axis], total, *input_shape[0][axis + 1 :])
+
+    def apply(self, params, state, x, *, training, key):
+        """Return the joined array."""
+        return jnp.concatenate(x, axis=self.axis), state

@@ -1,0 +1,173 @@
+"""Pooling layers: a window or a whole picture becomes one number a channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from convista import arguments
+from convista.arguments import Shape
+from convista.layers.base import Layer, register
+from convista.layers.convolution import check_data_format
+from convista.ops import pooling
+from convista.shapes import Window
+
+
+@dataclass(frozen=True)
+class _Pooling(Layer):
+    pool_size: int | tuple[int, ...] = 2
+    strides: int | tuple[int, ...] | None = None
+    padding: str = "valid"
+    data_format: str | None = None
+
+    rank: ClassVar[int] = 2
+    axes: ClassVar[str] = "(height, width, channels)"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        arguments.one_of(self.padding, ("valid", "same"), "padding", where=self.where)
+        check_data_format(self.data_format, self.where)
+        _ = self.window
+
+    @property
+    def window(self) -> Window:
+        """The pooling window; the step is the window's size unless given."""
+        size = arguments.integers(self.pool_size, self.rank, "pool_size", where=self.where)
+        strides = size if self.strides is None else self.strides
+        return Window(
+            size,
+            arguments.integers(strides, self.rank, "strides", where=self.where),
+            (1,) * self.rank,
+            self.padding.lower(),
+            "window",
+        )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return ``(*output sizes, channels)``."""
+        self._check_rank(input_shape, self.rank + 1, self.axes)
+        return (*self.window.output_sizes(input_shape[:-1]), input_shape[-1])
+
+    def _geometry(self, x) -> pooling.PoolingGeometry:
+        window = self.window
+        return pooling.PoolingGeometry(window.size, window.strides, window.pads(x.shape[1:-1]))
+
+
+@register
+@dataclass(frozen=True)
+class MaxPooling2D(_Pooling):
+    """Keep the largest value of each window of each channel.
+
+    ``output = (input + padding − pool_size) // strides + 1``
+
+    Args:
+        pool_size: Height and width of the window, one number or two.
+        strides: Step of the window; ``None`` is ``pool_size``: the windows tile the picture.
+        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge.
+        data_format: ``None`` or ``"channels_last"``.
+        name: See :class:`Layer`.
+        input_shape: See :class:`Layer`.
+
+    Example:
+        >>> MaxPooling2D((3, 3)).output_shape((13, 19, 5))
+        (4, 6, 5)
+
+    Source: lectures 000 and 002.
+    """
+
+    def apply(self, params, state, x, *, training, key):
+        """Return the maximum of each window."""
+        return pooling.max_pooling(x, self._geometry(x)), state
+
+
+@register
+@dataclass(frozen=True)
+class AveragePooling2D(_Pooling):
+    """Keep the mean of each window of each channel; cells outside the picture do not count.
+
+    Args:
+        pool_size: Height and width of the window, one number or two.
+        strides: Step of the window; ``None`` is ``pool_size``.
+        padding: ``"valid"`` or ``"same"``.
+        data_format: ``None`` or ``"channels_last"``.
+        name: See :class:`Layer`.
+        input_shape: See :class:`Layer`.
+
+    Example:
+        >>> AveragePooling2D(2, padding="same").output_shape((5, 5, 8))
+        (3, 3, 8)
+
+    Source: lecture 000.
+    """
+
+    def apply(self, params, state, x, *, training, key):
+        """Return the mean of each window."""
+        return pooling.average_pooling(x, self._geometry(x)), state
+
+
+@dataclass(frozen=True)
+class _GlobalPooling(Layer):
+    data_format: str | None = None
+    keepdims: bool = False
+
+    rank: ClassVar[int] = 2
+    axes: ClassVar[str] = "(height, width, channels)"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_data_format(self.data_format, self.where)
+
+    @property
+    def sees_everything(self) -> bool:
+        """True: each output depends on every position."""
+        return True
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return ``(channels,)``, or ``(1, …, channels)`` with ``keepdims``."""
+        self._check_rank(input_shape, self.rank + 1, self.axes)
+        return (*(1,) * self.rank, input_shape[-1]) if self.keepdims else (input_shape[-1],)
+
+
+@register
+@dataclass(frozen=True)
+class GlobalMaxPooling2D(_GlobalPooling):
+    """Keep the largest value of each channel over the whole picture.
+
+    Args:
+        data_format: ``None`` or ``"channels_last"``.
+        keepdims: Keep height and width as axes of size 1.
+        name: See :class:`Layer`.
+        input_shape: See :class:`Layer`.
+
+    Example:
+        >>> GlobalMaxPooling2D().output_shape((7, 7, 64))
+        (64,)
+
+    Source: lecture 001.
+    """
+
+    def apply(self, params, state, x, *, training, key):
+        """Return the maximum of each channel."""
+        return pooling.global_max(x, keepdims=self.keepdims), state
+
+
+@register
+@dataclass(frozen=True)
+class GlobalAveragePooling2D(_GlobalPooling):
+    """Keep the mean of each channel over the whole picture.
+
+    Args:
+        data_format: ``None`` or ``"channels_last"``.
+        keepdims: Keep height and width as axes of size 1.
+        name: See :class:`Layer`.
+        input_shape: See :class:`Layer`.
+
+    Example:
+        >>> GlobalAveragePooling2D(keepdims=True).output_shape((7, 7, 64))
+        (1, 1, 64)
+
+    Source: M. Lin et al., «Network in network», 2014; lecture 001.
+    """
+
+    def apply(self, params, state, x, *, training, key):
+        """Return the mean of each channel."""
+        return pooling.global_average(x, keepdims=self.keepdims), state

@@ -1,0 +1,205 @@
+"""The table of a network: layers, shapes, parameters, and on request what they cost and see."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from convista.arguments import Shape
+from convista.layers.inference import Node
+from convista.models.graph import Graph
+from convista.shapes import ReceptiveField, bytes_text, count, times
+
+_FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """One layer of the table.
+
+    Args:
+        name: Its name in the model.
+        kind: Its class.
+        output_shape: With the batch axis first; ``None`` marks a size that varies or is not known yet.
+        parameters: Numbers that it learns or keeps.
+        kernel: Its window and the channels it takes, such as ``3×3×32``; empty if it has none.
+        multiply_accumulates: Of one example, forward.
+        activation_bytes: Memory of one example's output in float32.
+        receptive_field: Input cells that one output cell sees; ``None`` is all of them.
+        inputs: Names of the layers it takes, if not simply the one above.
+    """
+
+    name: str
+    kind: str
+    output_shape: Shape | None
+    parameters: int | None
+    kernel: str = ""
+    multiply_accumulates: int | None = None
+    activation_bytes: int | None = None
+    receptive_field: tuple[int, ...] | None = None
+    inputs: tuple[str, ...] = ()
+
+    @property
+    def shape_text(self) -> str:
+        """The output shape as the lectures' tables print it."""
+        if self.output_shape is None:
+            return "?"
+        text = str(tuple(self.output_shape))
+        return f"[{text}]" if self.kind == "InputLayer" else text
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What ``model.summary()`` returns: it prints as a table, shows as HTML in a notebook, exports as data.
+
+    Args:
+        title: The model's name.
+        rows: One for each layer.
+        trainable: Numbers that are learned.
+        non_trainable: Numbers that are kept but not learned, such as moving averages.
+        detail: Whether the table has all columns.
+    """
+
+    title: str
+    rows: tuple[SummaryRow, ...]
+    trainable: int
+    non_trainable: int
+    detail: bool = False
+
+    @property
+    def total(self) -> int:
+        """All parameters; an optimizer's memory is none of them."""
+        return self.trainable + self.non_trainable
+
+    @property
+    def multiply_accumulates(self) -> int:
+        """Multiply–accumulates of one example, forward."""
+        return sum(row.multiply_accumulates or 0 for row in self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return {
+            "name": self.title,
+            "layers": [asdict(row) for row in self.rows],
+            "total_parameters": self.total,
+            "trainable_parameters": self.trainable,
+            "non_trainable_parameters": self.non_trainable,
+            "multiply_accumulates": self.multiply_accumulates,
+        }
+
+    def __str__(self) -> str:
+        header, body = self._header(), self._body()
+        widths = [max(len(line[column]) for line in [header, *body]) for column in range(len(header))]
+        width = max(65, sum(widths) + 3 * len(widths))
+        widths[-1] += width - sum(widths) - 3 * len(widths)
+        lines = [f'Model: "{self.title}"', "_" * width, _line(header, widths), "=" * width]
+        for row in body:
+            lines += [_line(row, widths), ""]
+        lines[-1 if body else len(lines) :] = ["=" * width, *self._totals(), "_" * width]
+        return "\n".join(line.rstrip() for line in lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        def cells(values: tuple[str, ...], tag: str) -> str:
+            return "<tr>" + "".join(f"<{tag}>{html.escape(value)}</{tag}>" for value in values) + "</tr>"
+
+        totals = "<br>".join(html.escape(line) for line in self._totals())
+        body = "".join(cells(row, "td") for row in self._body())
+        return (
+            f"<p><b>Model: {html.escape(self.title)}</b></p><table>"
+            f"<thead>{cells(self._header(), 'th')}</thead><tbody>{body}</tbody></table><p>{totals}</p>"
+        )
+
+    def _header(self) -> tuple[str, ...]:
+        columns = ("Layer (type)", "Output Shape", "Param #")
+        if self.detail:
+            columns += ("Kernel", "MACs", "Activation memory", "Receptive field")
+        return (*columns, "Connected to") if self._branches else columns
+
+    @property
+    def _branches(self) -> bool:
+        return any(row.inputs for row in self.rows)
+
+    def _body(self) -> list[tuple[str, ...]]:
+        body = []
+        for row in self.rows:
+            columns = (f"{row.name} ({row.kind})", row.shape_text, "?" if row.parameters is None else str(row.parameters))
+            if self.detail:
+                macs = "?" if row.multiply_accumulates is None else f"{row.multiply_accumulates:,}".replace(",", " ")
+                memory = "?" if row.activation_bytes is None else bytes_text(row.activation_bytes)
+                seen = "all" if row.receptive_field is None else times(row.receptive_field)
+                columns += (row.kernel, macs, memory, seen)
+            body.append((*columns, ", ".join(row.inputs)) if self._branches else columns)
+        return body
+
+    def _totals(self) -> list[str]:
+        lines = [
+            f"{label} params: {number} ({bytes_text(number * _FLOAT_BYTES)})"
+            for label, number in (
+                ("Total", self.total),
+                ("Trainable", self.trainable),
+                ("Non-trainable", self.non_trainable),
+            )
+        ]
+        if self.detail:
+            memory = sum(row.activation_bytes or 0 for row in self.rows)
+            macs = f"{self.multiply_accumulates:,}".replace(",", " ")
+            lines += [f"Multiply–accumulates of one example: {macs}", f"Activations of one example: {bytes_text(memory)}"]
+        if any(row.output_shape is None for row in self.rows):
+            lines.append("Shapes marked ? are known once the first layer has input_shape=… or the model has seen data.")
+        return lines
+
+
+def _line(values: tuple[str, ...], widths: list[int]) -> str:
+    return " " + "  ".join(value.ljust(width + 1) for value, width in zip(values, widths, strict=True))
+
+
+def summarize(title: str, graph: Graph, detail: bool = False, *, hide_input: bool = False) -> Summary:
+    """Return the summary of a graph whose shapes are known.
+
+    Args:
+        title: The model's name.
+        graph: Its graph.
+        detail: Whether the printed table has all columns; the data always has.
+        hide_input: Leave the input out, as for a ``Sequential``.
+    """
+    shapes, counts = graph.shapes(), graph.parameter_counts()
+    macs, fields = graph.multiply_accumulates(), graph.receptive_fields()
+    branched = any(len(node.inputs) > 1 or node.inputs not in ((), (place - 1,)) for place, node in enumerate(graph.nodes))
+    rows = []
+    seen: set[str] = set()
+    for place, node in enumerate(graph.nodes):
+        if hide_input and not node.inputs:
+            continue
+        parameters = 0 if node.name in seen else sum(counts.get(node.name, (0, 0)))
+        seen.add(node.name)
+        rows.append(
+            SummaryRow(
+                node.name,
+                type(node.layer).__name__,
+                (None, *shapes[place]),
+                parameters,
+                _kernel(node, shapes),
+                macs[place],
+                None if None in shapes[place] else count(shapes[place]) * _FLOAT_BYTES,
+                _field(fields[place]),
+                tuple(graph.nodes[spot].name for spot in node.inputs) if branched else (),
+            )
+        )
+    trainable = sum(learned for learned, _ in counts.values())
+    return Summary(title, tuple(rows), trainable, sum(kept for _, kept in counts.values()), detail)
+
+
+def _kernel(node: Node, shapes: list[Shape]) -> str:
+    window = node.layer.window
+    if window is None:
+        return ""
+    kernel = node.layer.parameters(node.input_shape(shapes)).get("kernel")
+    return times(window.size) if kernel is None else times(kernel.shape[:-1])
+
+
+def _field(field: ReceptiveField | None) -> tuple[int, ...] | None:
+    return None if field is None else field.size

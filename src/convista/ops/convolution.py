@@ -1,0 +1,165 @@
+"""Convolution (cross-correlation) along any number of spatial axes, channels last, with its gradients."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from convista.ops.taps import taps
+
+
+@dataclass(frozen=True)
+class ConvolutionGeometry:
+    """What a convolution does besides its numbers; one entry for each spatial axis.
+
+    Args:
+        strides: Step of the window.
+        pads: Zeros ``(before, after)``.
+        dilation: Distance between taps.
+        groups: Channel groups that do not see each other.
+    """
+
+    strides: tuple[int, ...]
+    pads: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+    groups: int = 1
+
+
+def convolution(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) -> jax.Array:
+    """Slide a kernel over the spatial axes and sum the products.
+
+    ``y[n, p, o] = Σ_k Σ_c x[n, p·stride + k·dilation − pad, c] · kernel[k, c, o]``
+
+    Args:
+        x: Input, ``(batch, *spatial, channels)``.
+        kernel: Weights, ``(*window, channels // groups, filters)``.
+        geometry: Strides, padding, dilation and groups.
+
+    Returns:
+        ``(batch, *output, filters)``, in the dtype of ``x``.
+
+    Example:
+        >>> x, kernel = jnp.ones((1, 5, 5, 1)), jnp.ones((3, 3, 1, 2))
+        >>> convolution(x, kernel, ConvolutionGeometry((2, 2), ((0, 0), (0, 0)), (1, 1))).shape
+        (1, 2, 2, 2)
+
+    Source: Y. LeCun et al., «Gradient-based learning applied to document recognition», 1998; lecture 000.
+    """
+    if geometry.groups > 1:
+        return _xla_convolution(x, kernel, geometry)
+    if kernel.shape[-2] == 1 and kernel.size // kernel.shape[-1] <= _MAXIMUM_UNROLLED_TAPS:
+        return _one_channel(x, kernel, geometry)
+    return _many_channels(x, kernel, geometry)
+
+
+# One input channel has no depth to sum over: a product per tap is one pass that XLA vectorises over the filters.
+# First layer of the lecture convnet, batch 128: forward 1.1 ms against 4.5 as a convolution.
+_MAXIMUM_UNROLLED_TAPS = 49
+
+
+def _xla_convolution(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) -> jax.Array:
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        geometry.strides,
+        geometry.pads,
+        rhs_dilation=geometry.dilation,
+        feature_group_count=geometry.groups,
+        dimension_numbers=_channels_last(x.ndim),
+    )
+
+
+def _channels_last(rank: int) -> lax.ConvDimensionNumbers:
+    image = (0, rank - 1, *range(1, rank - 1))
+    return lax.ConvDimensionNumbers(image, (rank - 1, rank - 2, *range(rank - 2)), image)
+
+
+# JAX derives the gradients as convolutions with swapped axes, which XLA:CPU canonicalises only outside loops; inside
+# the training loop they run 11–24× slower. Written out in channels-last order, they are fast in both places.
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _many_channels(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) -> jax.Array:
+    return _xla_convolution(x, kernel, geometry)
+
+
+def _many_channels_forward(x, kernel, geometry):
+    return _xla_convolution(x, kernel, geometry), (x, kernel)
+
+
+def _many_channels_backward(geometry, residuals, gradient):
+    x, kernel = residuals
+    return _input_gradient(gradient, kernel, x.shape, geometry), _kernel_gradient(x, gradient, kernel.shape, geometry)
+
+
+_many_channels.defvjp(_many_channels_forward, _many_channels_backward)
+
+
+def _input_gradient(gradient, kernel, input_shape, geometry):
+    spatial = range(kernel.ndim - 2)
+    swapped = jnp.swapaxes(jnp.flip(kernel, tuple(spatial)), -1, -2)
+    pads = []
+    for axis in spatial:
+        span = (kernel.shape[axis] - 1) * geometry.dilation[axis] + 1
+        reach = (gradient.shape[axis + 1] - 1) * geometry.strides[axis] + 1
+        before = span - 1 - geometry.pads[axis][0]
+        pads.append((before, input_shape[axis + 1] + span - 1 - reach - before))
+    return lax.conv_general_dilated(
+        gradient,
+        swapped,
+        (1,) * len(pads),
+        pads,
+        lhs_dilation=geometry.strides,
+        rhs_dilation=geometry.dilation,
+        dimension_numbers=_channels_last(gradient.ndim),
+    )
+
+
+def _kernel_gradient(x, gradient, kernel_shape, geometry):
+    rank = x.ndim
+    channels_as_batch = jnp.transpose(x, (rank - 1, *range(1, rank - 1), 0))
+    gradient_as_kernel = jnp.transpose(gradient, (*range(1, rank - 1), 0, rank - 1))
+    pads = []
+    for axis in range(rank - 2):
+        reach = (gradient.shape[axis + 1] - 1) * geometry.strides[axis] + 1
+        before = geometry.pads[axis][0]
+        span = (kernel_shape[axis] - 1) * geometry.dilation[axis]
+        pads.append((before, span + reach - x.shape[axis + 1] - before))
+    result = lax.conv_general_dilated(
+        channels_as_batch,
+        gradient_as_kernel,
+        geometry.dilation,
+        pads,
+        rhs_dilation=geometry.strides,
+        dimension_numbers=_channels_last(rank),
+    )
+    return jnp.transpose(result, (*range(1, rank - 1), 0, rank - 1))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _one_channel(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) -> jax.Array:
+    weights = kernel.reshape(-1, 1, kernel.shape[-1])
+    pieces = _input_taps(x, kernel.shape[:-2], geometry)
+    return functools.reduce(jnp.add, (piece @ weight for piece, weight in zip(pieces, weights, strict=True)))
+
+
+def _one_channel_forward(x, kernel, geometry):
+    return _one_channel(x, kernel, geometry), (x, kernel)
+
+
+def _one_channel_backward(geometry, residuals, gradient):
+    x, kernel = residuals
+    filters = kernel.shape[-1]
+    pieces = jnp.stack(_input_taps(x, kernel.shape[:-2], geometry)).reshape(-1, gradient.size // filters)
+    kernel_gradient = (pieces @ gradient.reshape(-1, filters)).reshape(kernel.shape)
+    return _input_gradient(gradient, kernel, x.shape, geometry), kernel_gradient
+
+
+_one_channel.defvjp(_one_channel_forward, _one_channel_backward)
+
+
+def _input_taps(x, window, geometry):
+    padded = jnp.pad(x, ((0, 0), *geometry.pads, (0, 0)))
+    return taps(padded, window, geometry.strides, geometry.dilation)

@@ -1,0 +1,53 @@
+"""Normalisation by means and variances."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+def moments(x: jax.Array, axis: int, mask: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+    """Return mean and variance of every channel over the batch and all positions.
+
+    ``mean[c] = Σ x / n``, ``variance[c] = Σ (x − mean)² / n``
+
+    Args:
+        x: ``(batch, …, channels, …)``.
+        axis: The channel axis; it is kept.
+        mask: ``(batch,)``, 1 for rows that count and 0 for rows that only fill up the batch; ``None`` counts all.
+
+    Returns:
+        Two arrays ``(channels,)``.
+
+    Example:
+        >>> mean, variance = moments(jnp.array([[1.0], [3.0], [99.0]]), 1, jnp.array([1.0, 1.0, 0.0]))
+        >>> float(mean[0]), float(variance[0])
+        (2.0, 1.0)
+    """
+    axis = axis % x.ndim
+    others = tuple(other for other in range(x.ndim) if other != axis)
+    if mask is None:
+        mean = jnp.mean(x, others)
+        return mean, jnp.mean(lax.square(x - _along(mean, axis, x.ndim)), others)
+    counted = mask.reshape((-1,) + (1,) * (x.ndim - 1)).astype(x.dtype)
+    positions = x.size // (x.shape[0] * x.shape[axis])
+    number = jnp.sum(counted) * jnp.asarray(positions, x.dtype)
+    mean = jnp.sum(x * counted, others) / number
+    return mean, jnp.sum(lax.square(x - _along(mean, axis, x.ndim)) * counted, others) / number
+
+
+def normalize(
+    x: jax.Array, axis: int, mean: jax.Array, variance: jax.Array, scale: jax.Array, offset: jax.Array, epsilon: float
+) -> jax.Array:
+    """Return ``(x − mean) / √(variance + epsilon) · scale + offset``, one number of each a channel.
+
+    Source: S. Ioffe, C. Szegedy, «Batch normalization», 2015; lecture 001.
+    """
+    axis = axis % x.ndim
+    factor = lax.rsqrt(variance + jnp.asarray(epsilon, x.dtype)) * scale
+    return x * _along(factor, axis, x.ndim) + _along(offset - mean * factor, axis, x.ndim)
+
+
+def _along(values: jax.Array, axis: int, rank: int) -> jax.Array:
+    return values.reshape([-1 if other == axis else 1 for other in range(rank)])

@@ -1,0 +1,1 @@
+"""Learning: losses, metrics, optimizers, schedules, callbacks, one pure step and the loop around it."""

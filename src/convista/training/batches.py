@@ -1,0 +1,221 @@
+"""From arrays and iterables to batches of one size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from convista.errors import ArgumentError, DataError
+from convista.training.step import Batch
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Arrays that fit in memory.
+
+    Args:
+        x: Inputs ``(N, …)`` or a tuple of such arrays.
+        y: Targets ``(N, …)``; ``None`` where there are none.
+        weight: How much each example counts, float32 ``(N,)``.
+    """
+
+    x: Any
+    y: Any
+    weight: Any
+
+    @property
+    def size(self) -> int:
+        """The number of examples."""
+        return len(jax.tree.leaves(self.x)[0])
+
+    def part(self, first: int, last: int) -> Examples:
+        """Return the examples from ``first`` to ``last``, the latter excluded."""
+        return jax.tree.map(lambda array: array[first:last], self)
+
+
+jax.tree_util.register_dataclass(Examples, ["x", "y", "weight"], [])
+
+
+def as_array(values: Any, name: str) -> Any:
+    """Return a NumPy or JAX array of numbers; float64 becomes float32, int64 becomes int32.
+
+    Raises:
+        DataError: The values are ragged or no numbers.
+
+    Example:
+        >>> as_array([[1.0, 2.0]], "x").dtype
+        dtype('float32')
+    """
+    if isinstance(values, jax.Array):
+        return values
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf":
+        raise DataError(
+            f"{name} is an array of numbers, all rows of one shape",
+            received=f"{name} of {type(values).__name__} with dtype {array.dtype}",
+            fix="Bring all pictures to one size, and encode texts as numbers",
+        )
+    if array.dtype == np.float64:
+        return array.astype(np.float32)
+    if array.dtype in (np.int64, np.uint64, np.uint32):
+        if array.size and np.abs(array).max() > np.iinfo(np.int32).max:
+            raise DataError(f"whole numbers in {name} fit 32 bits", received=f"{array.max()}")
+        return array.astype(np.int32)
+    return array
+
+
+def examples(x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None) -> Examples:
+    """Return arrays of equal length with one weight an example.
+
+    Args:
+        x: Inputs, or a tuple of inputs.
+        y: Targets, or ``None``.
+        sample_weight: One number an example; ``None`` is 1.
+        class_weight: One factor a class, by class number; classes that are not named have 1.
+
+    Raises:
+        DataError: The lengths differ, or there are no examples.
+        ArgumentError: A weight is negative or not a number, or ``class_weight`` names no class.
+    """
+    x = tuple(as_array(item, "x") for item in x) if isinstance(x, tuple) else as_array(x, "x")
+    y = None if y is None else as_array(y, "y")
+    first = jax.tree.leaves(x)[0]
+    if first.ndim == 0 or len(first) == 0:
+        raise DataError("there is at least one example", received=f"x of shape {tuple(first.shape)}")
+    size = len(first)
+    arrays = {"x": first, "y": y} | {f"x[{place}]": item for place, item in enumerate(x) if isinstance(x, tuple)}
+    for name, array in arrays.items():
+        if array is not None and (array.ndim == 0 or len(array) != size):
+            raise DataError(
+                "x and y have one row an example",
+                received=f"x with {size} rows, {name} of shape {tuple(array.shape)}",
+                fix="Check that pictures and labels come from the same split",
+            )
+    return Examples(x, y, _weights(size, y, sample_weight, class_weight))
+
+
+def _weights(size: int, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None) -> np.ndarray:
+    weight = np.ones(size, np.float32)
+    if sample_weight is not None:
+        weight = np.asarray(sample_weight, np.float32).reshape(-1)
+        if len(weight) != size or not np.all(np.isfinite(weight) & (weight >= 0)):
+            raise ArgumentError(
+                "sample_weight has one number of at least 0 an example",
+                received=f"shape {np.shape(sample_weight)} for {size} examples"
+                if len(weight) != size
+                else f"values from {weight.min()} to {weight.max()}",
+            )
+    if class_weight is None:
+        return weight
+    labels = np.asarray(y)
+    labels = labels.argmax(-1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(-1)
+    factors = {int(label): float(factor) for label, factor in class_weight.items()}
+    unknown = set(factors) - set(np.unique(labels).tolist())
+    if unknown or not all(math.isfinite(factor) and factor >= 0 for factor in factors.values()):
+        raise ArgumentError(
+            "class_weight maps class numbers that occur in y to factors of at least 0",
+            received=f"class_weight={dict(class_weight)!r}",
+            fix=f"Classes in y: {', '.join(map(str, np.unique(labels)[:20]))}",
+        )
+    return weight * np.asarray([factors.get(int(label), 1.0) for label in labels], np.float32)
+
+
+def split(data: Examples, validation_split: float) -> tuple[Examples, Examples | None]:
+    """Return the first part to train on and the last part, ``validation_split`` of all, to validate on.
+
+    As in Keras, the split is made before any shuffling.
+
+    Raises:
+        ArgumentError: The fraction is not between 0 and 1, or leaves one part empty.
+    """
+    if not validation_split:
+        return data, None
+    if not isinstance(validation_split, int | float) or not 0 < validation_split < 1:
+        raise ArgumentError(
+            "validation_split is a fraction between 0 and 1", received=f"validation_split={validation_split!r}"
+        )
+    border = math.floor(data.size * (1.0 - validation_split))
+    if border in (0, data.size):
+        raise ArgumentError(
+            "validation_split leaves examples on both sides",
+            received=f"validation_split={validation_split} of {data.size} examples",
+        )
+    return data.part(0, border), data.part(border, data.size)
+
+
+def padded(data: Examples, size: int) -> Batch:
+    """Return a batch of ``size`` rows; rows beyond the data repeat the first and have mask 0."""
+    missing = size - data.size
+    mask = np.zeros(size, np.float32)
+    mask[: data.size] = 1
+
+    def fill(array):
+        if missing == 0:
+            return array
+        array = np.asarray(array)
+        return np.concatenate([array, np.broadcast_to(array[:1], (missing, *array.shape[1:]))])
+
+    filled = jax.tree.map(fill, data)
+    return Batch(filled.x, filled.y, filled.weight, mask)
+
+
+def in_order(data: Examples, batch_size: int) -> Iterator[Batch]:
+    """Yield the examples in their order, in batches of one size; the last one is filled up."""
+    for first in range(0, data.size, batch_size):
+        yield padded(data.part(first, min(first + batch_size, data.size)), batch_size)
+
+
+def is_stream(x: Any) -> bool:
+    """Return whether ``x`` is a generator or another iterable of batches, not an array."""
+    return not hasattr(x, "shape") and not isinstance(x, list | tuple | str | bytes) and isinstance(x, Iterable)
+
+
+class Stream:
+    """Batches from a generator, a list-like object or any iterable of ``(x, y)`` or ``(x, y, sample_weight)``.
+
+    An object that can be iterated again starts anew each epoch; a generator goes on where it stopped.
+
+    Args:
+        source: The iterable.
+        class_weight: One factor a class.
+    """
+
+    def __init__(self, source: Any, class_weight: Mapping[int, float] | None = None):
+        self.source = source
+        self.class_weight = class_weight
+        self._iterator = iter(source) if iter(source) is source else None
+        self._batch_size = 0
+
+    @property
+    def steps(self) -> int | None:
+        """Batches in an epoch, if the source knows."""
+        return len(self.source) if hasattr(self.source, "__len__") else None
+
+    def examples(self) -> Iterator[Examples]:
+        """Yield the batches as they come, checked."""
+        for item in self._iterator or iter(self.source):
+            if not isinstance(item, tuple) or len(item) not in (2, 3):
+                raise DataError(
+                    "an iterable given to fit yields (x, y) or (x, y, sample_weight)",
+                    received=f"{type(item).__name__}" + (f" of {len(item)}" if isinstance(item, tuple) else ""),
+                )
+            yield examples(item[0], item[1], item[2] if len(item) == 3 else None, self.class_weight)
+
+    def pad(self, data: Examples) -> Batch:
+        """Return the batch filled up to the largest size seen, so that one compiled step serves all."""
+        self._batch_size = max(self._batch_size, data.size)
+        return padded(data, self._batch_size)
+
+
+def on_device(data: Examples) -> Examples:
+    """Return the examples as device arrays, in their own dtypes: uint8 pictures stay uint8."""
+    return jax.tree.map(jnp.asarray, data)

@@ -1,0 +1,320 @@
+"""The loop: epochs, batches, callbacks, history; it trains anything that has an ``apply``."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from convista.errors import DataError, DivergedError
+from convista.kernels.compiler import compile_function
+from convista.training.batches import Examples, Stream, in_order, on_device
+from convista.training.callbacks import Callback, CallbackList
+from convista.training.history import History
+from convista.training.progress import Progress
+from convista.training.step import Batch, Objective, TrainState, make_evaluation, make_step
+
+# How long one compiled call may run before the bar moves and Ctrl-C is heard.
+_CALL_SECONDS = 0.25
+
+
+class Trainee(Protocol):
+    """What the loop trains: the owner of the numbers."""
+
+    train_state: Any
+    stop_training: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and in which order to train.
+
+    Args:
+        epochs: Number of the last epoch.
+        initial_epoch: Number of epochs done before.
+        batch_size: Examples a step.
+        steps_per_epoch: Steps after which an epoch ends; ``None`` sees all data once.
+        shuffle: Whether arrays are seen in a new random order each epoch.
+        shuffle_key: Random key of that order.
+        validation_freq: Epochs between validations.
+    """
+
+    epochs: int = 1
+    initial_epoch: int = 0
+    batch_size: int = 32
+    steps_per_epoch: int | None = None
+    shuffle: bool = True
+    shuffle_key: Any = None
+    validation_freq: int = 1
+
+
+@dataclass
+class Trainer:
+    """Compiled programs for one objective; kept between calls so that nothing is compiled twice.
+
+    Args:
+        objective: What is trained and watched.
+    """
+
+    objective: Objective
+    _programs: dict[Any, Callable] = field(default_factory=dict)
+
+    def run(self, batch_size: int) -> Callable:
+        """Return the program that trains many steps on arrays in one call."""
+        return self._program(("run", batch_size), lambda: _many_steps(self.objective, batch_size))
+
+    @property
+    def step(self) -> Callable:
+        """The program of a single step."""
+        return self._program("step", lambda: make_step(self.objective))
+
+    @property
+    def evaluation(self) -> Callable:
+        """The program that evaluates one batch."""
+        return self._program("evaluation", lambda: make_evaluation(self.objective))
+
+    def _program(self, name: Any, make: Callable[[], Callable]) -> Callable:
+        if name not in self._programs:
+            self._programs[name] = compile_function(make())
+        return self._programs[name]
+
+    def evaluate(self, train: TrainState, batches: Iterable[Batch]) -> dict[str, Any]:
+        """Return loss and metrics over batches, without learning."""
+        totals = self.objective.totals()
+        for batch in batches:
+            totals = self.evaluation(train.params, train.state, totals, batch)
+        return host(self.objective.results(totals))
+
+
+def host(values: dict[str, Any]) -> dict[str, Any]:
+    """Return numbers as Python floats and arrays as NumPy arrays."""
+    return {
+        name: float(value) if np.ndim(value) == 0 else np.asarray(value) for name, value in jax.device_get(values).items()
+    }
+
+
+def _many_steps(objective: Objective, batch_size: int) -> Callable:
+    """Return ``run(train, totals, data, order, first, last)``: the steps ``first`` to ``last`` of an epoch.
+
+    The bounds are data, not shapes, so calls of any length share one program. The loop ends early where the loss is no
+    longer a finite number.
+    """
+    step = make_step(objective)
+
+    def run(train: TrainState, totals: Any, data: Examples, order: jax.Array, examples: jax.Array, span: jax.Array):
+        def unfinished(carry):
+            number, _, _, loss, _ = carry
+            return (number < span[1]) & jnp.isfinite(loss)
+
+        def body(carry):
+            number, train, totals, loss, _ = carry
+            begin = number * batch_size
+            places = lax.dynamic_slice(order, (begin,), (batch_size,))
+            mask = (begin + jnp.arange(batch_size, dtype=jnp.int32) < examples).astype(jnp.float32)
+            chosen = jax.tree.map(lambda array: array[places], data)
+            train, totals, new = step(train, totals, Batch(chosen.x, chosen.y, chosen.weight, mask))
+            return number + 1, train, totals, new, loss
+
+        start = (span[0], train, totals, jnp.float32(0), jnp.float32(0))
+        return lax.while_loop(unfinished, body, start)
+
+    return run
+
+
+@dataclass
+class _Watch:
+    """Remembers weights whose loss was finite, so that a divergence loses nothing."""
+
+    good: TrainState
+    last_loss: float = math.nan
+
+    def check(self, before: TrainState, steps: int, loss: float, previous: float, place: str) -> None:
+        """Note that ``steps`` were made from ``before``, the last with ``loss``, the one before it with ``previous``.
+
+        Raises:
+            DivergedError: ``loss`` is not a finite number.
+        """
+        if math.isfinite(loss):
+            self.good, self.last_loss = before, loss
+            return
+        if steps > 1:
+            self.good, self.last_loss = before, previous
+        raise DivergedError(
+            f"the loss became {'NaN' if math.isnan(loss) else 'infinite'} {place}",
+            received="no finite loss at all"
+            if math.isnan(self.last_loss)
+            else f"loss {self.last_loss:.4g} as the last good one; the weights of that time were kept",
+            fix="Try a learning rate ten times smaller, scale the inputs to 0…1, or set clipnorm=1.0 in the optimizer",
+        )
+
+
+def fit(
+    owner: Trainee,
+    trainer: Trainer,
+    source: Examples | Stream,
+    plan: Plan,
+    *,
+    validation: Callable[[], Iterable[Batch]] | None = None,
+    callbacks: Sequence[Callback] = (),
+    progress: Progress,
+) -> History:
+    """Train the owner's numbers on a source of examples.
+
+    Args:
+        owner: Holds ``train_state``; it is up to date whenever a callback runs, and after any kind of end.
+        trainer: Compiled programs of the objective.
+        source: Arrays or a stream.
+        plan: Epochs, batch size, order.
+        validation: Makes the batches to validate on after an epoch.
+        callbacks: Called after each epoch, and after each batch where they ask for it.
+        progress: Shows what happens.
+
+    Returns:
+        The values of every epoch.
+
+    Raises:
+        DivergedError: The loss became NaN or infinite; ``owner.train_state`` holds the last good weights.
+    """
+    steps = _steps(source, plan)
+    history = History()
+    parameters = {"epochs": plan.epochs, "steps": steps, "batch_size": plan.batch_size}
+    watchers = CallbackList([history, *callbacks], owner, parameters)
+    run_epoch = _Arrays(trainer, source, plan) if isinstance(source, Examples) else _Streamed(trainer, source, plan)
+    owner.stop_training = False
+    watch = _Watch(owner.train_state)
+    progress.begin(plan.epochs, steps, source.size if isinstance(source, Examples) else None)
+    try:
+        watchers.on_train_begin()
+        for epoch in range(plan.initial_epoch, plan.epochs):
+            progress.epoch_begin(epoch)
+            watchers.on_epoch_begin(epoch)
+            logs = run_epoch(owner, epoch, watch, watchers, progress)
+            if validation is not None and (epoch + 1) % plan.validation_freq == 0:
+                values = trainer.evaluate(owner.train_state, validation())
+                logs |= {f"val_{name}": value for name, value in values.items()}
+            progress.epoch_end(epoch, scalars(logs))
+            watchers.on_epoch_end(epoch, logs)
+            if owner.stop_training:
+                break
+        watchers.on_train_end()
+    except DivergedError:
+        owner.train_state = watch.good
+        raise
+    finally:
+        progress.end()
+    return history
+
+
+def scalars(logs: dict[str, Any]) -> dict[str, float]:
+    """Return the values that are single numbers."""
+    return {name: value for name, value in logs.items() if isinstance(value, float)}
+
+
+def _steps(source: Examples | Stream, plan: Plan) -> int | None:
+    if plan.steps_per_epoch is not None:
+        return plan.steps_per_epoch
+    return math.ceil(source.size / plan.batch_size) if isinstance(source, Examples) else source.steps
+
+
+@dataclass
+class _Arrays:
+    """An epoch over arrays on the device, many steps a call."""
+
+    trainer: Trainer
+    source: Examples
+    plan: Plan
+
+    def __post_init__(self) -> None:
+        self.data = on_device(self.source)
+        self.per_step = 0.0
+
+    def __call__(
+        self, owner: Trainee, epoch: int, watch: _Watch, watchers: CallbackList, progress: Progress
+    ) -> dict[str, Any]:
+        objective, batch_size = self.trainer.objective, self.plan.batch_size
+        order = self._order(epoch)
+        totals, run = objective.totals(), self.trainer.run(batch_size)
+        done, steps, examples = 0, _steps(self.source, self.plan) or 0, jnp.int32(self.source.size)
+        while done < steps:
+            count = 1 if watchers.wants_batches else self._count(steps - done)
+            before, began = owner.train_state, time.perf_counter()
+            span = jnp.asarray([done, done + count], jnp.int32)
+            number, train, totals, loss, previous = run(before, totals, self.data, order, examples, span)
+            made = int(number) - done
+            watch.check(before, made, float(loss), float(previous), f"at step {int(number)} of epoch {epoch + 1}")
+            owner.train_state = train
+            done += made
+            self.per_step = (time.perf_counter() - began) / made
+            logs = host(objective.results(totals))
+            progress.update(done, scalars(logs), min(done * batch_size, self.source.size))
+            if watchers.wants_batches:
+                watchers.on_train_batch_end(done - 1, logs)
+                if owner.stop_training:
+                    break
+        return host(objective.results(totals))
+
+    def _count(self, left: int) -> int:
+        # The first call compiles, so it says nothing about speed.
+        return min(left, max(1, int(_CALL_SECONDS / self.per_step))) if self.per_step else 1
+
+    def _order(self, epoch: int) -> jax.Array:
+        size, batch_size = self.source.size, self.plan.batch_size
+        places = jnp.arange(size, dtype=jnp.int32)
+        if self.plan.shuffle:
+            places = jax.random.permutation(jax.random.fold_in(self.plan.shuffle_key, epoch), places)
+        needed = (_steps(self.source, self.plan) or 0) * batch_size
+        turns = -(-needed // size)
+        if turns > 1 and needed - size >= batch_size:
+            places = jnp.tile(places, turns)
+        return jnp.pad(places, (0, max(0, needed - len(places))))
+
+
+@dataclass
+class _Streamed:
+    """An epoch over batches that come one by one."""
+
+    trainer: Trainer
+    source: Stream
+    plan: Plan
+
+    def __call__(
+        self, owner: Trainee, epoch: int, watch: _Watch, watchers: CallbackList, progress: Progress
+    ) -> dict[str, Any]:
+        objective = self.trainer.objective
+        totals, done, seen = objective.totals(), 0, 0
+        for examples in self._epoch():
+            before = owner.train_state
+            train, totals, loss = self.trainer.step(before, totals, self.source.pad(examples))
+            watch.check(before, 1, float(loss), math.nan, f"at step {done + 1} of epoch {epoch + 1}")
+            owner.train_state = train
+            done, seen = done + 1, seen + examples.size
+            logs = host(objective.results(totals))
+            progress.update(done, scalars(logs), seen)
+            watchers.on_train_batch_end(done - 1, logs)
+            if owner.stop_training:
+                break
+        if done == 0:
+            raise DataError(
+                f"the iterable yields batches for epoch {epoch + 1}",
+                received="no batch",
+                fix="A generator ends once: give steps_per_epoch, or an object that can be iterated again",
+            )
+        return host(objective.results(totals))
+
+    def _epoch(self) -> Iterator[Examples]:
+        return itertools.islice(self.source.examples(), self.plan.steps_per_epoch)
+
+
+def validation_batches(data: Examples | Stream, batch_size: int, steps: int | None = None) -> Iterator[Batch]:
+    """Yield the batches of one validation, in order."""
+    if isinstance(data, Examples):
+        return itertools.islice(in_order(data, min(batch_size, data.size)), steps)
+    return (data.pad(item) for item in itertools.islice(data.examples(), steps))
