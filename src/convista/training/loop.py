@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -147,13 +148,48 @@ class _Watch:
             return
         if steps > 1:
             self.good, self.last_loss = before, previous
+        self._stop(f"the loss became {'NaN' if math.isnan(loss) else 'infinite'} {place}")
+
+    def check_weights(self, train: TrainState, place: str) -> None:
+        """Look at weights that no loss has been computed with yet.
+
+        Raises:
+            DivergedError: One of them is not a finite number.
+        """
+        if train.params and not bool(_all_finite(train.params)):
+            self._stop(f"a weight became NaN or infinite {place}")
+
+    def _stop(self, rule: str) -> None:
         raise DivergedError(
-            f"the loss became {'NaN' if math.isnan(loss) else 'infinite'} {place}",
-            received="no finite loss at all"
+            rule,
+            received="no finite loss before it"
             if math.isnan(self.last_loss)
             else f"loss {self.last_loss:.4g} as the last good one; the weights of that time were kept",
             fix="Try a learning rate ten times smaller, scale the inputs to 0…1, or set clipnorm=1.0 in the optimizer",
         )
+
+
+@jax.jit
+def _all_finite(tree: Any) -> jax.Array:
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
+
+
+def single_step(owner: Trainee, trainer: Trainer, batch: Batch) -> dict[str, Any]:
+    """Make one step on one batch and return its loss and metrics.
+
+    Raises:
+        DivergedError: The loss is NaN or infinite; ``owner.train_state`` is as before.
+    """
+    before = owner.train_state
+    train, totals, loss = trainer.step(before, trainer.objective.totals(), batch)
+    _Watch(before).check(before, 1, float(loss), math.nan, f"at step {int(before.step) + 1}")
+    owner.train_state = train
+    return host(trainer.objective.results(totals))
+
+
+def error_stream() -> Any:
+    """Return where progress is written: the standard error stream of this moment."""
+    return sys.stderr
 
 
 def fit(
@@ -185,8 +221,10 @@ def fit(
     """
     steps = _steps(source, plan)
     history = History()
-    parameters = {"epochs": plan.epochs, "steps": steps, "batch_size": plan.batch_size}
-    watchers = CallbackList([history, *callbacks], owner, parameters)
+    names = ["loss", *(metric.name for metric in trainer.objective.metrics)]
+    names += [f"val_{name}" for name in names] if validation is not None else []
+    parameters = {"epochs": plan.epochs, "steps": steps, "batch_size": plan.batch_size, "metrics": names}
+    watchers = CallbackList([*callbacks, history], owner, parameters)
     run_epoch = _Arrays(trainer, source, plan) if isinstance(source, Examples) else _Streamed(trainer, source, plan)
     owner.stop_training = False
     watch = _Watch(owner.train_state)
@@ -197,6 +235,7 @@ def fit(
             progress.epoch_begin(epoch)
             watchers.on_epoch_begin(epoch)
             logs = run_epoch(owner, epoch, watch, watchers, progress)
+            watch.check_weights(owner.train_state, f"after epoch {epoch + 1}")
             if validation is not None and (epoch + 1) % plan.validation_freq == 0:
                 values = trainer.evaluate(owner.train_state, validation())
                 logs |= {f"val_{name}": value for name, value in values.items()}

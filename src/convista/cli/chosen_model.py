@@ -1,0 +1,136 @@
+"""What the word MODEL on the command line stands for: an architecture, a saved model, a name in the user's file."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from convista.errors import ArgumentError, ConvistaError, DataError, suggest
+from convista.insight.runs import RunFolder
+
+if TYPE_CHECKING:
+    from convista.models import Model
+
+
+def choose_model(text: str, input_shape: Sequence[int] | None, classes: int, seed: int) -> Model:
+    """Build or load the model a user names.
+
+    Args:
+        text: The name of an architecture, ``FILE.py:NAME``, a run folder or a ``.convista`` file.
+        input_shape: Height, width and channels of one picture; None is enough for a model that knows its own.
+        classes: How many classes to tell apart.
+        seed: For the weights of a new model.
+
+    Returns:
+        The model.
+
+    Raises:
+        ArgumentError: Nothing is called so, or the user's file does not do what is asked of it.
+        DataError: The saved model cannot be read.
+    """
+    import convista
+    from convista import architectures
+
+    if ".py:" in text or text.endswith(".py"):
+        return _from_file(text, input_shape, classes, seed)
+    if is_saved(text):
+        return convista.load_model(RunFolder.open(text).model)
+    if text not in architectures.names():
+        raise ArgumentError(
+            "there is no architecture of this name",
+            where="MODEL",
+            received=repr(text),
+            fix=f"{suggest(text, architectures.names())} A saved model or FILE.py:NAME works too",
+        )
+    return architectures.get(text)(_known(text, input_shape), classes, seed=seed)
+
+
+def is_saved(text: str) -> bool:
+    """Return whether a word names a saved model or a run folder."""
+    return text.endswith(".convista") or "/" in text or Path(text).exists()
+
+
+def _known(text: str, input_shape: Sequence[int] | None) -> tuple[int, ...]:
+    if input_shape is None:
+        raise ArgumentError(
+            "this model is built for a size of picture",
+            where="--input",
+            received="none",
+            fix=f"Add height, width and channels, for example: convista summary {text} --input 28,28,1",
+        )
+    return tuple(input_shape)
+
+
+def _from_file(text: str, input_shape: Sequence[int] | None, classes: int, seed: int) -> Model:
+    from convista.models import Model
+
+    file, _, name = text.partition(".py:")
+    path = Path(file if file.endswith(".py") else f"{file}.py")
+    if not path.is_file():
+        raise DataError("there is no such file", where=str(path), fix="Check the path before the colon")
+    module = _execute(path)
+    public = [key for key, value in vars(module).items() if callable(value) or isinstance(value, Model)]
+    if not name or name not in vars(module):
+        raise ArgumentError(
+            "after the colon stands the name of a model, or of a function that makes one",
+            where=str(path),
+            received=repr(name) if name else "no name",
+            fix=suggest(name, [key for key in public if not key.startswith("_")] or ["(nothing in this file)"]),
+        )
+    made = vars(module)[name]
+    if callable(made) and not isinstance(made, Model):
+        made = _call(path, name, made, (_known(text, input_shape), classes), seed)
+    if not isinstance(made, Model):
+        raise ArgumentError(
+            "this is neither a convista model nor a function that returns one",
+            where=f"{path}:{name}",
+            received=type(made).__name__,
+            fix="Return convista.Sequential([...]) or convista.Model(inputs, outputs)",
+        )
+    return made
+
+
+def _execute(path: Path) -> ModuleType:
+    """Run the user's file as `python FILE.py` would: with its own folder on the path."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ArgumentError("Python cannot read this as a module", where=str(path))
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.parent.resolve()))
+    # Dataclasses and pickles in the file look their own module up by its name.
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except ConvistaError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _own_mistake(path, error) from error
+    return module
+
+
+def _call(path: Path, name: str, function: Any, arguments: tuple[Any, ...], seed: int) -> Any:
+    takes_seed = "seed" in inspect.signature(function).parameters
+    try:
+        return function(*arguments, **({"seed": seed} if takes_seed else {}))
+    except ConvistaError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _own_mistake(path, error, f"{name}(input_shape, classes)") from error
+
+
+def _own_mistake(path: Path, error: BaseException, doing: str = "") -> ArgumentError:
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    if isinstance(error, SyntaxError) and error.lineno:
+        lines.append(error.lineno)
+    where = f"{path}, line {lines[-1]}" if lines else str(path)
+    return ArgumentError(
+        f"{doing or 'the file'} stopped with {type(error).__name__}: {error}",
+        where=where,
+        fix="Mend the file, or run the same command with --debug to see the traceback",
+    )

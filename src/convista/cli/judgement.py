@@ -1,0 +1,174 @@
+"""How good a model is on labelled pictures: its answers, who was taken for whom, and the numbers per class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convista.cli.tables import table
+from convista.errors import DataError
+
+if TYPE_CHECKING:
+    from convista.data.dataset import Dataset, Split
+    from convista.models import Model
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a model said about labelled pictures.
+
+    Args:
+        split: The pictures and the truth.
+        classes: The names of the classes.
+        probabilities: float (N, C).
+        loss: The mean loss, if the model has one.
+    """
+
+    split: Split
+    classes: tuple[str, ...]
+    probabilities: np.ndarray
+    loss: float | None
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """The class that was found most probable, (N,)."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def confidences(self) -> np.ndarray:
+        """How probable it was found, (N,)."""
+        return self.probabilities.max(axis=1)
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """Pictures by true class (rows) and predicted class (columns), int (C, C)."""
+        count = len(self.classes)
+        places = self.split.y.astype(np.int64) * count + self.predicted
+        return np.bincount(places, minlength=count * count).reshape(count, count)
+
+    @property
+    def right(self) -> int:
+        """How many pictures were named right."""
+        return int((self.predicted == self.split.y).sum())
+
+    def document(self) -> dict[str, Any]:
+        """The result as plain data."""
+        return {
+            "pictures": len(self.split),
+            "right": self.right,
+            "accuracy": self.right / len(self.split),
+            "loss": self.loss,
+            "classes": self._classes(),
+            "confusion": self.confusion,
+        }
+
+    def text(self) -> str:
+        """The result for people: one sentence and the table per class."""
+        loss = "" if self.loss is None else f", loss {self.loss:.4f}"
+        count = len(self.split)
+        rows = [
+            [str(row["class"]), *(f"{row[name]:.4f}" for name in ("precision", "recall", "f1")), str(row["support"])]
+            for row in self._classes()
+        ]
+        return f"Accuracy {self.right / count:.2%} ({self.right:,} of {count:,} held-out pictures){loss}\n\n" + table(
+            ["class", "precision", "recall", "F1", "support"], rows
+        )
+
+    def _classes(self) -> list[dict[str, Any]]:
+        confusion = self.confusion
+        right, said, support = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+        rows = []
+        for index, name in enumerate(self.classes):
+            precision, recall = _share(right[index], said[index]), _share(right[index], support[index])
+            f1 = _share(2 * right[index], said[index] + support[index])
+            rows.append({"class": name, "precision": precision, "recall": recall, "f1": f1})
+            rows[-1]["support"] = int(support[index])
+        return rows
+
+
+def judge(model: Model, split: Split, classes: tuple[str, ...], batch_size: int, *, loss: bool) -> Judgement:
+    """Let a model name pictures.
+
+    Args:
+        model: The model; its answers are probabilities or, if they do not add up to one, logits.
+        split: Pictures and labels.
+        classes: The names of the classes.
+        batch_size: Pictures at a time.
+        loss: Whether to compute the loss too; the model has to be compiled.
+
+    Returns:
+        What it said.
+    """
+    answers = as_probabilities(np.asarray(model.predict(split.x, batch_size=batch_size, verbose=0)))
+    value = None
+    if loss:
+        value = float(model.evaluate(split.x, split.y, batch_size=batch_size, verbose=0, return_dict=True)["loss"])
+    return Judgement(split, classes, answers, value)
+
+
+def as_probabilities(answers: np.ndarray) -> np.ndarray:
+    """Return probabilities of classes whatever a classifier ends with.
+
+    Args:
+        answers: (N, C) probabilities or logits, or (N, 1) the probability (or logit) of class 1.
+
+    Returns:
+        float (N, C) or (N, 2), each row adding up to one.
+
+    Example:
+        >>> as_probabilities(np.array([[0.25]])).tolist(), as_probabilities(np.array([[0.0, 0.0]])).tolist()
+        ([[0.75, 0.25]], [[0.5, 0.5]])
+    """
+    answers = answers.astype(np.float64)
+    if answers.shape[1] == 1:
+        inside = bool(((answers >= 0) & (answers <= 1)).all())
+        positive = answers if inside else 0.5 * (1 + np.tanh(0.5 * answers))
+        return np.concatenate([1 - positive, positive], axis=1)
+    if are_probabilities(answers):
+        return answers
+    shifted = np.exp(answers - answers.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def are_probabilities(answers: np.ndarray) -> bool:
+    """Return whether every row is a distribution over classes.
+
+    Example:
+        >>> are_probabilities(np.array([[0.5, 0.5]])), are_probabilities(np.array([[2.0, -1.0]]))
+        (True, False)
+    """
+    return bool((answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-3))
+
+
+def check_fit(model: Model, data: Dataset) -> None:
+    """Check that a model was made for pictures and classes like these.
+
+    Raises:
+        DataError: The size of the pictures or the number of classes differs.
+    """
+    wanted, given = tuple(model.input_shape or ())[1:], tuple(data.train.x.shape[1:])
+    if wanted and wanted != given and np.prod(wanted) != np.prod(given):
+        raise DataError(
+            f"the model takes pictures of {_sizes(wanted)}",
+            where=data.name,
+            received=f"pictures of {_sizes(given)}",
+            fix="Use the data it was trained on, or train a new model",
+        )
+    outputs = int((model.output_shape or (None, len(data.classes)))[-1])
+    if max(outputs, 2) != len(data.classes):
+        raise DataError(
+            f"the model tells {max(outputs, 2)} classes apart",
+            where=data.name,
+            received=f"{len(data.classes)} classes",
+            fix="Use the data it was trained on, or train a new model",
+        )
+
+
+def _sizes(shape: tuple[int | None, ...]) -> str:
+    return "×".join("?" if size is None else str(size) for size in shape)
+
+
+def _share(part: int, whole: int) -> float:
+    return float(part / whole) if whole else 0.0

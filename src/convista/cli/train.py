@@ -1,0 +1,67 @@
+"""`convista train`: from data to a trained, judged and saved network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from convista.cli.program import Session, Verb
+
+
+@click.command(
+    cls=Verb,
+    epilog="\b\nExamples:\n  convista train digits --epochs 10\n"
+    "  convista train mnist --model lecture-convnet --optimizer rmsprop --out runs/first\n"
+    "  convista train mine.npz --model my_models.py:small",
+)
+@click.argument("data")
+@click.option(
+    "--model",
+    default=None,
+    metavar="MODEL",
+    help="lecture-dense, lecture-convnet, digits-convnet, "
+    "FILE.py:NAME (a model or a function of input shape and number of classes; the file is executed), or a "
+    "saved model or run. Default: lecture-convnet, digits-convnet for small pictures.",
+)
+@click.option("--epochs", type=click.IntRange(1), default=5, show_default=True, help="Times all pictures are seen.")
+@click.option("--batch-size", type=click.IntRange(1), default=128, show_default=True, help="Pictures a step.")
+@click.option(
+    "--lr",
+    "learning_rate",
+    type=click.FloatRange(0, min_open=True),
+    help="Learning rate. Default: the optimizer's own.",
+)
+@click.option("--optimizer", help="sgd, rmsprop, adam or adamw. Default: adam, or what a saved model was trained with.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same result.")
+@click.option(
+    "--validation-split",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of the training pictures kept to watch the learning.",
+)
+@click.option("--out", type=click.Path(), help="Run folder. Default: a new one in runs/. Nothing is overwritten.")
+@click.option("--offline", is_flag=True, help="Never use the network.")
+@click.option("--quiet", is_flag=True, help="No progress and no summary.")
+@click.pass_obj
+def train(session: Session, data: str, model: str | None, offline: bool, **choices: Any) -> None:
+    """Train a network on DATA and write a run folder.
+
+    DATA is a dataset (convista data list) or an .npz file with x_train, y_train, x_test and y_test. The test pictures
+    are only used to judge the finished network.
+
+    Ctrl-C ends the training in good order: what was learned is saved in the run folder.
+    """
+    from convista.cli import training_run
+    from convista.cli.chosen_data import choose_data
+    from convista.cli.chosen_model import choose_model
+
+    plan = training_run.Plan(**choices)
+    chosen = choose_data(data, offline=offline)
+    shape = chosen.train.x.shape[1:]
+    name = model or ("digits-convnet" if min(shape[:2]) < 18 else "lecture-convnet")
+    network = choose_model(name, shape, len(chosen.classes), plan.seed)
+    document = training_run.train(session, plan, network, chosen, data)
+    if session.json:
+        session.show("", document)

@@ -1,0 +1,258 @@
+"""One training from data to run folder, as `train` and `demo` do it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convista.cli.interruption import Interruption
+from convista.cli.judgement import Judgement, are_probabilities, check_fit, judge
+from convista.cli.program import Interrupted, Session
+from convista.errors import DivergedError
+from convista.insight import figures
+from convista.insight.runs import RunFolder
+
+if TYPE_CHECKING:
+    from convista.data.dataset import Dataset
+    from convista.models import Model
+    from convista.training.history import History
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train.
+
+    Args:
+        epochs: How many times all pictures are seen.
+        batch_size: Pictures a step.
+        optimizer: Its name; None means adam, or what a saved model was trained with.
+        learning_rate: None means the optimizer's own.
+        validation_split: The share of the training pictures that is kept to watch the learning.
+        seed: Of weights and order.
+        out: The run folder; None means a new one under ``runs``.
+        quiet: No progress and no summary.
+    """
+
+    epochs: int = 5
+    batch_size: int = 128
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    validation_split: float = 0.1
+    seed: int = 0
+    out: str | None = None
+    quiet: bool = False
+
+
+def train(session: Session, plan: Plan, model: Model, data: Dataset, name: str) -> dict[str, Any]:
+    """Train, judge, draw and write everything down.
+
+    Args:
+        session: Where the text goes.
+        plan: How to train.
+        model: What to train.
+        data: What to train on.
+        name: What DATA was called on the command line, for the next commands.
+
+    Returns:
+        The document of ``--json``.
+
+    Raises:
+        Interrupted: A signal came; the run folder holds what was learned before.
+        DivergedError: The loss was not finite any more; the run folder holds the last good weights.
+    """
+    check_fit(model, data)
+    _prepare(model, plan, data)
+    run = RunFolder.create(plan.out, data.name)
+    if not plan.quiet:
+        session.tell(f"{_described(data)}\n\n{model.summary(print_to=_nowhere)}\n")
+    record = _record(session, plan, data, name)
+    history, seconds, stop = _fit(model, plan, data, run, record)
+    record |= {"epochs": len(history.epoch), "seconds": round(seconds, 3), "history": history.history}
+    if stop is not None:
+        run.write_record({**record, "status": "interrupted"})
+        figures.curves(history.history, run.curves)
+        _say_where(run, stop, len(history.epoch), plan)
+        raise Interrupted(stop)
+    judgement = judge(model, data.test, data.classes, plan.batch_size, loss=True)
+    _draw(run, history, judgement)
+    following = _next_commands(run, name)
+    document = {**record, "status": "done", "test": judgement.document(), "next": following}
+    run.write_record(document)
+    session.tell(_ending(run, judgement, len(history.epoch), seconds, following))
+    return {"run": str(run.path), "files": _files(run), **document}
+
+
+def _fit(
+    model: Model, plan: Plan, data: Dataset, run: RunFolder, record: dict[str, Any]
+) -> tuple[History, float, int | None]:
+    """Train; whatever ends it, the model and the history of the finished epochs are saved."""
+    from convista.training.history import History
+
+    history, began = History(), time.perf_counter()
+    interruption = Interruption(model)
+    try:
+        with interruption:
+            model.fit(
+                data.train.x,
+                data.train.y,
+                epochs=plan.epochs,
+                batch_size=plan.batch_size,
+                validation_split=plan.validation_split,
+                verbose=0 if plan.quiet else "auto",
+                callbacks=[history],
+            )
+    except DivergedError:
+        run.write_record({**record, "status": "diverged", "history": history.history})
+        print(f"The last good weights are in {run.model}", file=sys.stderr)
+        raise
+    finally:
+        model.save(run.model)
+        history.to_csv(run.history)
+    return history, time.perf_counter() - began, interruption.signal
+
+
+def _prepare(model: Model, plan: Plan, data: Dataset) -> None:
+    """Give the model names for its classes, a scale for its pictures, and something to learn by."""
+    from convista.data.pictures import Preprocessing
+
+    model.classes = data.classes
+    if model.preprocessing is None:
+        model.preprocessing = Preprocessing(scale=1 / 255)
+    if model.compiled and plan.optimizer is None and plan.learning_rate is None:
+        return
+    model.compile(optimizer=_optimizer(plan), loss=_loss(model, data), metrics=["accuracy"])
+
+
+def _optimizer(plan: Plan) -> Any:
+    from convista.training import optimizers
+
+    optimizer = optimizers.get(plan.optimizer or "adam")
+    return optimizer if plan.learning_rate is None else replace(optimizer, learning_rate=plan.learning_rate)
+
+
+def _loss(model: Model, data: Dataset) -> Any:
+    from convista.training import losses
+
+    answers = np.asarray(model.predict(data.train.x[:8], verbose=0))
+    if answers.shape[1] == 1:
+        inside = bool(((answers >= 0) & (answers <= 1)).all())
+        return losses.BinaryCrossentropy(from_logits=not inside)
+    return losses.SparseCategoricalCrossentropy(from_logits=not are_probabilities(answers))
+
+
+def _draw(run: RunFolder, history: History, judgement: Judgement) -> None:
+    from PIL import Image
+
+    figures.curves(history.history, run.curves)
+    figures.confusion(judgement.confusion, judgement.classes, run.confusion)
+    split = judgement.split
+    figures.mistakes(split.x, split.y, judgement.predicted, judgement.confidences, judgement.classes, run.mistakes)
+    first = split.x[0]
+    picture = Image.fromarray(first[..., 0] if first.shape[-1] == 1 else first)
+    picture.save(run.example)
+
+
+def _record(session: Session, plan: Plan, data: Dataset, name: str) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    packages = ("convista", "jax", "jaxlib", "numpy", "optax")
+    return {
+        "command": shlex.join(["convista", *session.arguments]),
+        "data": {
+            "name": name,
+            "source": data.source,
+            "training_pictures": len(data.train.x),
+            "test_pictures": len(data.test.x),
+            "shape": data.train.x.shape[1:],
+            "classes": data.classes,
+        },
+        "plan": {field: getattr(plan, field) for field in plan.__dataclass_fields__},
+        "seed": plan.seed,
+        "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
+        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def _nowhere(text: str) -> None:
+    """Take a line and say nothing: the summary is printed with the rest."""
+
+
+def _described(data: Dataset) -> str:
+    sizes = "×".join(str(size) for size in data.train.x.shape[1:])
+    return (
+        f"Data: {data.name}, {len(data.train.x):,} pictures to learn from and {len(data.test.x):,} held out, "
+        f"{sizes}, {len(data.classes)} classes"
+    )
+
+
+def _files(run: RunFolder) -> dict[str, str]:
+    return {
+        "model": str(run.model),
+        "history": str(run.history),
+        "curves": str(run.curves),
+        "confusion": str(run.confusion),
+        "mistakes": str(run.mistakes),
+        "example": str(run.example),
+        "record": str(run.record),
+    }
+
+
+_MEANINGS = {
+    "model": "the trained network",
+    "history": "loss and accuracy of every epoch",
+    "curves": "the same, drawn",
+    "confusion": "which class was taken for which",
+    "mistakes": "the pictures it got wrong, what it said and how sure it was",
+    "example": "one held-out picture to try",
+    "record": "what this run was made from and what came out",
+}
+
+
+def _ending(run: RunFolder, judgement: Judgement, epochs: int, seconds: float, following: list[str]) -> str:
+    files = _files(run)
+    width = max(len(path) for path in files.values())
+    listed = "\n".join(f"  {path.ljust(width)}  {_MEANINGS[name]}" for name, path in files.items())
+    commands = "\n".join(f"  {command}" for command in following)
+    times = f"{epochs} epoch{'' if epochs == 1 else 's'} in {seconds:.1f} s"
+    return f"Trained {times}. {judgement.text()}\n\nWritten:\n{listed}\n\nTry next:\n{commands}"
+
+
+def _next_commands(run: RunFolder, name: str) -> list[str]:
+    program, folder = called_as(), shlex.quote(str(run.path))
+    return [
+        f"{program} predict {folder} {shlex.quote(str(run.example))}",
+        f"{program} evaluate {folder} {shlex.quote(name)}",
+        f"{program} summary {folder} --detail",
+    ]
+
+
+def called_as() -> str:
+    """Return how to call this program again from the same place: by name if the shell finds it, else by its path."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m convista"
+    found = shutil.which("convista")
+    if called.name != "convista" or (found is not None and Path(found).resolve() == called.resolve()):
+        return "convista"
+    inside = called.absolute()
+    here = Path.cwd()
+    return shlex.quote(str(inside.relative_to(here) if inside.is_relative_to(here) else inside))
+
+
+def _say_where(run: RunFolder, stop: int, epochs: int, plan: Plan) -> None:
+    why = "Interrupted" if stop == 2 else "Asked to end"
+    again = f"{called_as()} train DATA --model {shlex.quote(str(run.path))}"
+    print(
+        f"{why} after {epochs} of {plan.epochs} epochs. What was learned is in {run.model}\nGo on with: {again}",
+        file=sys.stderr,
+    )

@@ -1,0 +1,1 @@
+"""Seeing into models and runs: figures and the folders that hold them."""
