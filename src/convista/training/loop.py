@@ -82,6 +82,11 @@ class Trainer:
         """The program that evaluates one batch."""
         return self._program("evaluation", lambda: make_evaluation(self.objective))
 
+    def results(self, totals: dict[str, Any]) -> dict[str, Any]:
+        """Return loss and metrics, in the order of compilation, from their sums."""
+        found = host(self._program("results", lambda: self.objective.results)(totals))
+        return {name: found[name] for name in ("loss", *(metric.name for metric in self.objective.metrics))}
+
     def _program(self, name: Any, make: Callable[[], Callable]) -> Callable:
         if name not in self._programs:
             self._programs[name] = compile_function(make())
@@ -92,14 +97,13 @@ class Trainer:
         totals = self.objective.totals()
         for batch in batches:
             totals = self.evaluation(train.params, train.state, totals, batch)
-        return host(self.objective.results(totals))
+        return self.results(totals)
 
 
 def host(values: dict[str, Any]) -> dict[str, Any]:
     """Return numbers as Python floats and arrays as NumPy arrays."""
-    return {
-        name: float(value) if np.ndim(value) == 0 else np.asarray(value) for name, value in jax.device_get(values).items()
-    }
+    fetched = jax.device_get(values)
+    return {name: float(fetched[name]) if np.ndim(fetched[name]) == 0 else np.asarray(fetched[name]) for name in values}
 
 
 def _many_steps(objective: Objective, batch_size: int) -> Callable:
@@ -184,7 +188,7 @@ def single_step(owner: Trainee, trainer: Trainer, batch: Batch) -> dict[str, Any
     train, totals, loss = trainer.step(before, trainer.objective.totals(), batch)
     _Watch(before).check(before, 1, float(loss), math.nan, f"at step {int(before.step) + 1}")
     owner.train_state = train
-    return host(trainer.objective.results(totals))
+    return trainer.results(totals)
 
 
 def error_stream() -> Any:
@@ -292,13 +296,13 @@ class _Arrays:
             owner.train_state = train
             done += made
             self.per_step = (time.perf_counter() - began) / made
-            logs = host(objective.results(totals))
+            logs = self.trainer.results(totals)
             progress.update(done, scalars(logs), min(done * batch_size, self.source.size))
             if watchers.wants_batches:
                 watchers.on_train_batch_end(done - 1, logs)
                 if owner.stop_training:
                     break
-        return host(objective.results(totals))
+        return self.trainer.results(totals)
 
     def _count(self, left: int) -> int:
         # The first call compiles, so it says nothing about speed.
@@ -335,7 +339,7 @@ class _Streamed:
             watch.check(before, 1, float(loss), math.nan, f"at step {done + 1} of epoch {epoch + 1}")
             owner.train_state = train
             done, seen = done + 1, seen + examples.size
-            logs = host(objective.results(totals))
+            logs = self.trainer.results(totals)
             progress.update(done, scalars(logs), seen)
             watchers.on_train_batch_end(done - 1, logs)
             if owner.stop_training:
@@ -346,7 +350,7 @@ class _Streamed:
                 received="no batch",
                 fix="A generator ends once: give steps_per_epoch, or an object that can be iterated again",
             )
-        return host(objective.results(totals))
+        return self.trainer.results(totals)
 
     def _epoch(self) -> Iterator[Examples]:
         return itertools.islice(self.source.examples(), self.plan.steps_per_epoch)
