@@ -295,7 +295,8 @@ class Model:
             )
         x = jax.tree.map(jnp.asarray, tuple(x) if self._several_inputs else x)
         self._build_for(x)
-        return self.apply(self.params, self.state, x, training=training)[0]
+        key = jax.random.fold_in(self.train_state.key, self.train_state.step) if training else None
+        return self.apply(self.params, self.state, x, training=training, key=key)[0]
 
     # --- verbs -----------------------------------------------------------------------------------------------------
 
