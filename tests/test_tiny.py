@@ -18,7 +18,7 @@ def test_from_pictures_to_a_trained_and_saved_network(tmp_path):
             Conv2D(16, 3, activation="relu", padding="same"),
             MaxPooling2D(),
             Conv2D(32, 3, activation="relu"),
-            BatchNormalization(),
+            BatchNormalization(momentum=0.9),
             Flatten(),
             Dropout(0.2),
             Dense(10, activation="softmax"),
@@ -43,7 +43,7 @@ def test_from_pictures_to_a_trained_and_saved_network(tmp_path):
     answers = model.predict(digits.test.x / scale)
     assert answers.shape == (len(digits.test.y), 10)
     np.testing.assert_allclose(answers.sum(1), 1, rtol=1e-5)
-    assert (answers.argmax(1) == digits.test.y).mean() == np.float32(accuracy)
+    assert (answers.argmax(1) == digits.test.y).sum() == round(accuracy * len(digits.test.y))
 
     model.save(tmp_path / "digits.convista")
     again = convista.load_model(tmp_path / "digits.convista")

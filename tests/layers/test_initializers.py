@@ -67,24 +67,30 @@ def test_orthogonal_columns_are_orthogonal_and_of_length_1():
     agree(kernel.T @ kernel, np.eye(8), SUMS)
 
 
+@functools.cache
+def kernels():
+    keys = (KEY, KEY, jax.random.key(4))
+    draw = lambda name: [initializers.get(name.upper())(key, (3, 3, 2, 4)) for key in keys]  # noqa: E731
+    return run_together({name: (functools.partial(draw, name), ()) for name in initializers.FUNCTIONS})
+
+
 @pytest.mark.parametrize("name", initializers.FUNCTIONS)
 def test_every_name_begins_a_kernel_in_float32_from_its_key_alone(name):
     assert name in dir(keras.initializers) or keras.initializers.get(name)
-    function = initializers.get(name.upper())
-    first, again, other = (function(key, (3, 3, 2, 4)) for key in (KEY, KEY, jax.random.key(4)))
+    first, again, other = kernels()[name]
     assert first.dtype == jnp.float32
     np.testing.assert_array_equal(first, again)
     assert (name in ("zeros", "ones")) == bool((first == other).all())
 
 
-@pytest.mark.parametrize("name", RANDOM)
-def test_vectors_can_begin_at_random_too(name):
-    layer = Conv2D(6, 3, bias_initializer=name)
-    params, _ = layer.init(KEY, (5, 5, 2))
-    assert params["bias"].shape == (6,)
-    assert np.unique(params["bias"]).size == 6
-    params, _ = BatchNormalization(gamma_initializer=name).init(KEY, (7,))
-    assert params["gamma"].shape == (7,)
+def test_vectors_can_begin_at_random_too():
+    jobs: dict = {}
+    for name in RANDOM:
+        jobs[name, "bias"] = lambda name=name: Conv2D(6, 3, bias_initializer=name).init(KEY, (5, 5, 2))[0], ()
+        jobs[name, "gamma"] = lambda name=name: BatchNormalization(gamma_initializer=name).init(KEY, (7,))[0], ()
+    for (_, kind), params in run_together(jobs).items():
+        assert params[kind].shape == ((6,) if kind == "bias" else (7,))
+        assert np.unique(params[kind]).size == params[kind].size
 
 
 def test_kernel_and_bias_of_one_layer_and_two_layers_are_drawn_apart():
