@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -33,6 +32,9 @@ def tar_members(
         DataError: The archive is damaged or truncated, a member is larger than allowed, or a wanted member's path is
             absolute or climbs with ``..``.
     """
+    # Imported here because it takes 20 ms, and most programs read no archive.
+    import tarfile
+
     regular_file(path)
     try:
         with unpacked(path) as (stream, _), tarfile.open(fileobj=stream, mode="r|") as archive:

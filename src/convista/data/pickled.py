@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import pickletools
 from collections.abc import Callable
 
 import numpy as np
@@ -102,6 +101,8 @@ class _Machine:
         self.memo: dict = {}
 
     def run(self, content: bytes) -> object:
+        import pickletools
+
         for opcode, argument, _ in pickletools.genops(io.BytesIO(content)):
             if opcode.name == "STOP":
                 return self.stack.pop()
