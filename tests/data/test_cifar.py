@@ -42,8 +42,11 @@ def test_both_versions_from_everywhere(tmp_path, version, place):
     train, test = read_cifar(path)
     x, y = expected()
     np.testing.assert_array_equal(train.x, x)
-    assert train.y.tolist() == y and train.y.dtype == np.int32 and train.x.dtype == np.uint8
-    assert test.x.shape == (2, 32, 32, 3) and test.y.tolist() == [5, 6]
+    assert train.y.tolist() == y
+    assert train.y.dtype == np.int32
+    assert train.x.dtype == np.uint8
+    assert test.x.shape == (2, 32, 32, 3)
+    assert test.y.tolist() == [5, 6]
 
 
 def test_members_in_another_order_are_put_right(tmp_path):

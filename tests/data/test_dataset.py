@@ -24,7 +24,9 @@ def message(make) -> str:
 def test_arguments_are_kept_as_given():
     x, y = np.zeros((2, 4, 4, 1), np.uint8), np.array([0, 1])
     half = Split(x, y)
-    assert half.x is x and half.y is y and len(half) == 2
+    assert half.x is x
+    assert half.y is y
+    assert len(half) == 2
     with pytest.raises(dataclasses.FrozenInstanceError):
         half.x = x
 

@@ -75,7 +75,8 @@ def download(server, *paths: str) -> Download:
 
 def test_a_good_download_is_whole(server, tmp_path):
     path = fetch(download(server, "good"), tmp_path / "cache")
-    assert path == tmp_path / "cache" / "file.gz" and path.read_bytes() == CONTENT
+    assert path == tmp_path / "cache" / "file.gz"
+    assert path.read_bytes() == CONTENT
     assert os.listdir(tmp_path / "cache") == ["file.gz"]
 
 

@@ -12,11 +12,14 @@ from convista.data.entries import ENTRIES
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=list(ENTRIES))
 def test_every_entry_is_complete(entry):
     assert len(entry.classes) == len(set(entry.classes)) == (100 if entry.name == "cifar100" else 10)
-    assert entry.licence and entry.citation and entry.title
+    assert entry.licence
+    assert entry.citation
+    assert entry.title
     assert len(entry.downloads) == {"embedded": 0, "idx": 4, "cifar": 1}[entry.family]
     for download in entry.downloads:
         assert re.fullmatch("[0-9a-f]{64}", download.sha256)
-        assert download.urls and all(url.endswith(f"/{download.file}") for url in download.urls)
+        assert download.urls
+        assert all(url.endswith(f"/{download.file}") for url in download.urls)
         assert download.size > 1000
 
 

@@ -26,9 +26,12 @@ def test_a_bounded_file_never_asks_for_more_than_is_left(tmp_path):
             return super().read(count)
 
     file = BoundedFile(Watched(b"abcdef"))
-    assert file.read(2) == b"ab" and file.read(10**18) == b"cdef" and file.read() == b""
+    assert file.read(2) == b"ab"
+    assert file.read(10**18) == b"cdef"
+    assert file.read() == b""
     file.seek(1)
-    assert file.tell() == 1 and file.read() == b"bcdef"
+    assert file.tell() == 1
+    assert file.read() == b"bcdef"
     assert Watched.asked == 5
 
 
@@ -52,4 +55,5 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         write_whole(target, interrupted)
-    assert target.read_bytes() == b"old" and os.listdir(target.parent) == ["file"]
+    assert target.read_bytes() == b"old"
+    assert os.listdir(target.parent) == ["file"]

@@ -98,29 +98,29 @@ def test_damaged_files(tmp_path, kind, little_memory):
     path.write_bytes(content)
     expected = read(path)
     random = np.random.RandomState(len(kind))
-    refused = 0
-    for _ in range(300):
+    refusals = []
+    for _ in range(200):
         path.write_bytes(mutated(content, random))
         try:
             found = read(path)
         except DataError as error:
-            assert str(error).startswith(str(path))
-            refused += 1
+            refusals.append(str(error))
             continue
         if guarded:
             assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
-    assert refused > 50
+    assert len(refusals) > 50
+    assert all(refusal.startswith(str(path)) for refusal in refusals)
 
 
 def test_damaged_pickles(little_memory):
     content = cifar10("py", count=1)["test_batch"]
     head = content[:120]
     random = np.random.RandomState(3)
-    refused = 0
+    refusals = []
     for _ in range(2000):
         try:
             read_pickled(mutated(head, random) + content[120:], where="batch")
         except DataError as error:
-            assert str(error).startswith("batch: ")
-            refused += 1
-    assert refused > 500
+            refusals.append(str(error))
+    assert len(refusals) > 500
+    assert all(refusal.startswith("batch: ") for refusal in refusals)

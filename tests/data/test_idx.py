@@ -30,7 +30,9 @@ def test_every_type_comes_back(tmp_path, code, packed):
     file = tmp_path / "values"
     file.write_bytes(gzip.compress(idx(values)) if packed else idx(values))
     found = read_idx(file)
-    assert found.dtype == values.dtype and found.dtype.isnative and found.flags.writeable
+    assert found.dtype == values.dtype
+    assert found.dtype.isnative
+    assert found.flags.writeable
     np.testing.assert_array_equal(found, values)
 
 

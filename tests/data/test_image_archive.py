@@ -35,7 +35,8 @@ MEMBERS = {
 def test_order_and_pixels(tmp_path, capsys):
     path = tar(tmp_path / "pictures.tar.xz", {**MEMBERS, "train/cow/0000.jpg": b"", "notes.txt": b""}, "w:xz")
     train, test = read_image_archive(path, CLASSES, kept=tmp_path / "kept")
-    assert train.y.tolist() == [0, 1, 0, 1, 0, 1] and test.y.tolist() == [0, 1, 0, 1]
+    assert train.y.tolist() == [0, 1, 0, 1, 0, 1]
+    assert test.y.tolist() == [0, 1, 0, 1]
     means = train.x[..., 0].mean((1, 2))
     np.testing.assert_allclose(means, [0, 100, 10, 110, 20, 120], atol=4)
     assert "this is done once" in capsys.readouterr().err
@@ -74,6 +75,8 @@ def test_the_real_pictures(tmp_path, monkeypatch):
         pytest.skip("CONVISTA_DATA has no cifar10/cifar10-images.tar.xz")
     monkeypatch.setenv("CONVISTA_HOME", str(tmp_path))
     cifar = load("cifar10", offline=True)
-    assert cifar.train.x.shape == (50_000, 32, 32, 3) and cifar.test.x.shape == (10_000, 32, 32, 3)
-    assert np.bincount(cifar.train.y).tolist() == [5000] * 10 and cifar.train.y[:11].tolist() == [*range(10), 0]
+    assert cifar.train.x.shape == (50_000, 32, 32, 3)
+    assert cifar.test.x.shape == (10_000, 32, 32, 3)
+    assert np.bincount(cifar.train.y).tolist() == [5000] * 10
+    assert cifar.train.y[:11].tolist() == [*range(10), 0]
     assert "JPEG is lossy" in cifar.source

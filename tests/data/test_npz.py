@@ -23,7 +23,9 @@ def test_keras_layout_comes_back(tmp_path, save):
     train, test = read_npz(tmp_path / "mnist.npz")
     np.testing.assert_array_equal(train.x, X[..., None])
     np.testing.assert_array_equal(train.y, Y)
-    assert train.y.dtype == np.int32 and test.x.shape == (1, 4, 4, 1) and train.x.flags.writeable
+    assert train.y.dtype == np.int32
+    assert test.x.shape == (1, 4, 4, 1)
+    assert train.x.flags.writeable
 
 
 def test_colour_pictures_column_labels_and_fortran_order(tmp_path):

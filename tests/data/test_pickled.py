@@ -92,6 +92,16 @@ def test_a_pickle_cannot_ask_for_more_than_it_holds(content):
         read_pickled(content, where="batch")
 
 
+def test_a_pickle_cannot_go_on_for_ever(monkeypatch):
+    monkeypatch.setattr("convista.data.pickled._MOST_INSTRUCTIONS", 1000)
+    with pytest.raises(DataError) as caught:
+        read_pickled(b"}" * 1000 + b".", where="batch")
+    expected = (
+        "batch: a pickle is read only if it holds plain data. Received an object: it has more than 1000 instructions."
+    )
+    assert str(caught.value) == expected
+
+
 def test_shared_tuples_as_keys_do_not_hang():
     content = b"\x80\x02})" + b"".join(b"q%ch%c\x86" % (k, k) for k in range(60)) + b"K\x01s."
     with pytest.raises(DataError, match="it has a key of type tuple"):

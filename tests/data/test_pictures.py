@@ -130,7 +130,10 @@ def test_resizing(tmp_path):
 def test_any_size_gives_the_shape_asked_for(tmp_path, interpolation, shape):
     path = saved(tmp_path, Image.new("L", (7, 5), 100))
     found = read_picture(path, shape, Preprocessing(interpolation=interpolation))
-    assert found.shape == shape and found.dtype == np.uint8 and (found == 100).all() and found.flags.writeable
+    assert found.shape == shape
+    assert found.dtype == np.uint8
+    assert (found == 100).all()
+    assert found.flags.writeable
 
 
 def message(path, shape=(4, 4, 1)) -> str:
@@ -190,12 +193,12 @@ def test_damaged_pictures_never_escape_the_error_family(tmp_path):
             for _ in range(random.randint(1, 4)):
                 content[random.randint(len(content))] = random.randint(256)
             path.write_bytes(content)
+            refusal = ""
             try:
-                found = read_picture(path, (8, 8, 3))
+                assert read_picture(path, (8, 8, 3)).shape == (8, 8, 3)
             except DataError as error:
-                assert str(error).startswith(f"{path}: ")
-            else:
-                assert found.shape == (8, 8, 3)
+                refusal = str(error)
+            assert refusal == "" or refusal.startswith(f"{path}: ")
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (0, 4, 1), (4, 4.0, 1), (4, True, 1), (10**9, 4, 1), (30_000, 30_000, 1), 5])
