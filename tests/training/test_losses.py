@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracles.keras_oracle import keras
 
 from convista.errors import ArgumentError, DataError, ShapeError
 from convista.training import losses
+from oracles.keras_oracle import keras
 
 N, C = 6, 4
 RANDOM = np.random.default_rng(0)
@@ -67,7 +67,9 @@ def test_the_tolerance_rejects_another_epsilon(monkeypatch):
     expected = _keras("categorical", False, 0.0)(ONE_HOT, PROBABILITIES["edge"])
     monkeypatch.setattr(losses, "EPSILON", 2e-7)
     with pytest.raises(AssertionError):
-        np.testing.assert_allclose(losses.get("categorical_crossentropy")(ONE_HOT, PROBABILITIES["edge"]), expected, 2e-6)
+        np.testing.assert_allclose(
+            losses.get("categorical_crossentropy")(ONE_HOT, PROBABILITIES["edge"]), expected, 2e-6
+        )
 
 
 @pytest.mark.parametrize(("name", "theirs"), [("mse", "MeanSquaredError"), ("mae", "MeanAbsoluteError")])
@@ -195,7 +197,8 @@ BAD = [
         (C,),
         ShapeError,
         "SparseCategoricalCrossentropy: it takes one integer label per example, and these look like one-hot rows. "
-        'Received targets of shape (6, 4). Use loss="categorical_crossentropy", or make them integers: y.argmax(axis=-1).',
+        'Received targets of shape (6, 4). Use loss="categorical_crossentropy", or make them integers: '
+        "y.argmax(axis=-1).",
     ),
     (
         SPARSE,
@@ -211,7 +214,8 @@ BAD = [
         (1,),
         ShapeError,
         "SparseCategoricalCrossentropy: it compares classes, and the model's output has one number per example. "
-        'Received an output of shape (1,). Use loss="binary_crossentropy" with a sigmoid, or give the last layer one unit '
+        'Received an output of shape (1,). Use loss="binary_crossentropy" with a sigmoid, or give the last '
+        "layer one unit "
         "per class.",
     ),
     (
@@ -284,7 +288,8 @@ BAD = [
         LABELS,
         (C,),
         ShapeError,
-        "MeanSquaredError: for an output of shape (4,) the targets have the shape (N, 4). Received targets of shape (6,). "
+        "MeanSquaredError: for an output of shape (4,) the targets have the shape (N, 4). Received targets of "
+        "shape (6,). "
         "If these are labels of 4 classes, make them one-hot: np.eye(4)[y].",
     ),
     (
@@ -335,7 +340,8 @@ def test_good_last_activations_pass(loss, activation):
             losses.BinaryCrossentropy(from_logits=True),
             "sigmoid",
             1,
-            "BinaryCrossentropy: from_logits=True means that the output has no sigmoid yet, and it would be applied twice. "
+            "BinaryCrossentropy: from_logits=True means that the output has no sigmoid yet, and it would be "
+            "applied twice. "
             'Received a last layer with activation="sigmoid". Take activation="sigmoid" away, or use '
             "BinaryCrossentropy(from_logits=False).",
         ),
@@ -352,7 +358,8 @@ def test_good_last_activations_pass(loss, activation):
             "relu",
             1,
             "BinaryCrossentropy: from_logits=False means that the output is probabilities. Received a last layer with "
-            'activation="relu". Give the last layer activation="sigmoid", or use BinaryCrossentropy(from_logits=True) and '
+            'activation="relu". Give the last layer activation="sigmoid", or use '
+            "BinaryCrossentropy(from_logits=True) and "
             "no activation.",
         ),
         (
@@ -411,7 +418,8 @@ def test_a_function_must_give_one_value_per_example():
     with pytest.raises(ShapeError) as caught:
         losses.get(everything)(ONE_HOT, LOGITS["usual"])
     assert str(caught.value) == (
-        "everything: a loss returns one value per example, so that examples can be weighted. Received an array of shape () "
+        "everything: a loss returns one value per example, so that examples can be weighted. Received an array "
+        "of shape () "
         "for 6 examples. Average over axis=-1 instead of over everything: jnp.mean(..., axis=-1)."
     )
 

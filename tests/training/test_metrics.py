@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracles.keras_oracle import keras
 
 from convista.errors import ArgumentError, ShapeError
 from convista.training import losses, metrics
+from oracles.keras_oracle import keras
 
 N, C = 23, 4
 SIZES = (8, 8, 7)  # the last batch is padded to 8
@@ -228,7 +228,7 @@ def test_a_function_is_a_metric():
         (
             lambda: metrics.F1Score("marco"),
             ArgumentError,
-            "F1Score: average is \"macro\", \"micro\", \"weighted\" or None. Received average='marco'. "
+            'F1Score: average is "macro", "micro", "weighted" or None. Received average=\'marco\'. '
             "Did you mean 'macro'?",
         ),
         (

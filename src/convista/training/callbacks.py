@@ -10,7 +10,7 @@ import string
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol
 
 from convista.errors import ArgumentError, suggest
 from convista.training.configuration import number
@@ -519,7 +519,6 @@ class CSVLogger(Callback):
         ...     logger = CSVLogger(folder + "/log.csv")
         ...     logger.on_train_begin()
         ...     logger.on_epoch_end(0, {"loss": 0.5})
-        ...     logger.on_train_end()
         ...     Path(folder, "log.csv").read_text()
         'epoch,loss\n0,0.5\n'
     """
@@ -531,12 +530,10 @@ class CSVLogger(Callback):
         self.filename = os.fspath(filename)
         self.separator = separator
         self.append = append
-        self._file: TextIO | None = None
         self._columns: list[str] = []
         self._rows: list[dict[str, Any]] = []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._close()
         self._columns, self._rows = ["epoch"], []
         if self.append and Path(self.filename).exists():
             self._read()
@@ -550,23 +547,14 @@ class CSVLogger(Callback):
             self._columns += new
             self._rewrite()
             return
-        if self._file is None:
-            self._file = open(self.filename, "a", encoding="utf-8", newline="")  # noqa: SIM115 - open until the end
-        writer = csv.DictWriter(self._file, self._columns, restval="", delimiter=self.separator, lineterminator="\n")
-        writer.writerow(row)
-        self._file.flush()
-        os.fsync(self._file.fileno())
-
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        self._close()
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._file = None
+        # Opened for each row, so that nothing is left open or unwritten when a training is interrupted.
+        with open(self.filename, "a", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, self._columns, restval="", delimiter=self.separator, lineterminator="\n")
+            writer.writerow(row)
+            file.flush()
+            os.fsync(file.fileno())
 
     def _rewrite(self) -> None:
-        self._close()
         write_delimited(Path(self.filename), self._columns, self._rows, self.separator)
 
     def _read(self) -> None:
