@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -142,8 +143,11 @@ def test_half_precision_stays():
     for optimizer in (optimizers.Adam(weight_decay=0.1), optimizers.SGD(momentum=0.9, clipnorm=1.0)):
         transform = optimizer.transform()
         weights = {"w": jnp.ones(3, jnp.bfloat16)}
-        updates, _ = transform.update(weights, transform.init(weights), weights, learning_rate=optimizer.rate(0))
+        state = jax.eval_shape(transform.init, weights)
+        step = partial(jax.eval_shape, transform.update, learning_rate=optimizer.rate(0))
+        updates, after = step(weights, state, weights)
         assert updates["w"].dtype == jnp.bfloat16
+        assert after == state  # also the moments: a changed type would compile the step again
 
 
 def test_a_new_rate_does_not_compile_again():

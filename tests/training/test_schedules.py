@@ -26,11 +26,11 @@ CASES = [
 @pytest.mark.parametrize(("name", "arguments", "options"), CASES, ids=str)
 def test_every_step_is_that_of_keras(name, arguments, options):
     ours = jax.jit(getattr(schedules, name)(*arguments, **options))
-    theirs = getattr(keras.optimizers.schedules, name)(*arguments, **options)
+    theirs = jax.jit(getattr(keras.optimizers.schedules, name)(*arguments, **options).__call__)
     steps = range(30)
     values = [ours(jnp.int32(step)) for step in steps]
     assert all(value.shape == () and value.dtype == jnp.float32 for value in values)
-    expected = [float(theirs(step)) for step in steps]
+    expected = [float(theirs(jnp.int32(step))) for step in steps]
     np.testing.assert_allclose(np.array(values), expected, rtol=2e-6, atol=1e-8)
     with pytest.raises(AssertionError):  # one step off
         np.testing.assert_allclose(np.array(values)[1:], expected[:-1], rtol=2e-6, atol=1e-8)
