@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax
-import numpy as np
 
 from convista import arguments
 
@@ -48,12 +47,10 @@ class Streams:
         """The stream that first weights are drawn from."""
         return jax.random.fold_in(jax.random.key(self.seed), 0)
 
-    def shuffle(self, step: int) -> np.random.Generator:
-        """Return the stream that orders the examples of an epoch that begins at this step.
-
-        On the host, because a sort takes XLA longer to compile than NumPy to run.
-        """
-        return np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, 1, step])))
+    @property
+    def shuffle(self) -> jax.Array:
+        """The stream that orders examples."""
+        return jax.random.fold_in(jax.random.key(self.seed), 1)
 
     @property
     def dropout(self) -> jax.Array:

@@ -44,8 +44,7 @@ class Plan:
         batch_size: Examples a step.
         steps_per_epoch: Steps after which an epoch ends; ``None`` sees all data once.
         shuffle: Whether arrays are seen in a new random order each epoch.
-        random: Makes a generator for the order of the epoch that begins at a step, so that training in two parts sees
-            the same orders as training in one.
+        shuffle_key: Random key of that order.
         validation_freq: Epochs between validations.
     """
 
@@ -54,7 +53,7 @@ class Plan:
     batch_size: int = 32
     steps_per_epoch: int | None = None
     shuffle: bool = True
-    random: Callable[[int], np.random.Generator] = np.random.default_rng
+    shuffle_key: Any = None
     validation_freq: int = 1
 
 
@@ -284,7 +283,7 @@ class _Arrays:
         self, owner: Trainee, epoch: int, watch: _Watch, watchers: CallbackList, progress: Progress
     ) -> dict[str, Any]:
         objective, batch_size = self.trainer.objective, self.plan.batch_size
-        order = self._order(int(owner.train_state.step))
+        order = self._order(epoch)
         totals, run = objective.totals(), self.trainer.run(batch_size)
         done, steps, examples = 0, _steps(self.source, self.plan) or 0, jnp.int32(self.source.size)
         while done < steps:
@@ -309,16 +308,16 @@ class _Arrays:
         # The first call compiles, so it says nothing about speed.
         return min(left, max(1, int(_CALL_SECONDS / self.per_step))) if self.per_step else 1
 
-    def _order(self, step: int) -> jax.Array:
+    def _order(self, epoch: int) -> jax.Array:
         size, batch_size = self.source.size, self.plan.batch_size
-        places = np.arange(size, dtype=np.int32)
+        places = jnp.arange(size, dtype=jnp.int32)
         if self.plan.shuffle:
-            places = self.plan.random(step).permutation(places)
+            places = jax.random.permutation(jax.random.fold_in(self.plan.shuffle_key, epoch), places)
         needed = (_steps(self.source, self.plan) or 0) * batch_size
         turns = -(-needed // size)
         if turns > 1 and needed - size >= batch_size:
-            places = np.tile(places, turns)
-        return jnp.asarray(np.pad(places, (0, max(0, needed - len(places)))))
+            places = jnp.tile(places, turns)
+        return jnp.pad(places, (0, max(0, needed - len(places))))
 
 
 @dataclass
