@@ -23,7 +23,7 @@ def evaluate(session: Session, run: str, data: str, batch_size: int, split: str,
     """
     import convista
     from convista.cli.chosen_data import choose_data
-    from convista.cli.judgement import check_fit, judge
+    from convista.cli.judgement import check_fit, is_compiled, judge
     from convista.insight.runs import RunFolder
 
     found = RunFolder.open(run)
@@ -35,7 +35,7 @@ def evaluate(session: Session, run: str, data: str, batch_size: int, split: str,
             f"Note: the model's classes are {_names(model.classes)}; the data's {_names(chosen.classes)}.", err=True
         )
     half = chosen.test if split == "test" else chosen.train
-    judgement = judge(model, half, model.classes or chosen.classes, batch_size, loss=model.compiled)
+    judgement = judge(model, half, model.classes or chosen.classes, batch_size, loss=is_compiled(model))
     session.show(judgement.text(), {"run": run, "data": data, "split": split, **judgement.document()})
 
 

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convista.cli.interruption import Interruption
-from convista.cli.judgement import Judgement, are_probabilities, check_fit, judge
+from convista.cli.judgement import Judgement, are_probabilities, check_fit, is_compiled, judge
 from convista.cli.program import Interrupted, Session
-from convista.errors import DivergedError
+from convista.errors import ArgumentError, DivergedError
 from convista.insight import figures
 from convista.insight.runs import RunFolder
 
 if TYPE_CHECKING:
-    from convista.data.dataset import Dataset
+    from convista.data.dataset import Dataset, Split
     from convista.models import Model
     from convista.training.history import History
 
@@ -73,7 +73,7 @@ def train(session: Session, plan: Plan, model: Model, data: Dataset, name: str) 
     _prepare(model, plan, data)
     run = RunFolder.create(plan.out, data.name)
     if not plan.quiet:
-        session.tell(f"{_described(data)}\n\n{model.summary(print_to=_nowhere)}\n")
+        session.tell(f"{_described(data)}\n\n{model.summary(print_to=None)}\n")
     record = _record(session, plan, data, name)
     history, seconds, stop = _fit(model, plan, data, run, record)
     record |= {"epochs": len(history.epoch), "seconds": round(seconds, 3), "history": history.history}
@@ -97,16 +97,16 @@ def _fit(
     """Train; whatever ends it, the model and the history of the finished epochs are saved."""
     from convista.training.history import History
 
+    learning, watching = _split(data.train, plan)
     history, began = History(), time.perf_counter()
     interruption = Interruption(model)
     try:
         with interruption:
             model.fit(
-                data.train.x,
-                data.train.y,
+                *learning,
                 epochs=plan.epochs,
                 batch_size=plan.batch_size,
-                validation_split=plan.validation_split,
+                validation_data=watching,
                 verbose=0 if plan.quiet else "auto",
                 callbacks=[history],
             )
@@ -120,14 +120,32 @@ def _fit(
     return history, time.perf_counter() - began, interruption.signal
 
 
+def _split(pictures: Split, plan: Plan) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray] | None]:
+    """Choose at random which pictures only watch: files are often sorted by class, so their end is no fair sample."""
+    watching = round(plan.validation_split * len(pictures))
+    if watching == 0:
+        return (pictures.x, pictures.y), None
+    if watching == len(pictures):
+        raise ArgumentError(
+            "some pictures are left to learn from",
+            where="--validation-split",
+            received=f"{plan.validation_split} of {len(pictures)} pictures",
+            fix="Use a smaller share, for example --validation-split 0.1",
+        )
+    order = np.random.default_rng(plan.seed).permutation(len(pictures))
+    kept, seen = np.sort(order[:watching]), np.sort(order[watching:])
+    return (pictures.x[seen], pictures.y[seen]), (pictures.x[kept], pictures.y[kept])
+
+
 def _prepare(model: Model, plan: Plan, data: Dataset) -> None:
     """Give the model names for its classes, a scale for its pictures, and something to learn by."""
     from convista.data.pictures import Preprocessing
+    from convista.layers import Rescaling
 
     model.classes = data.classes
-    if model.preprocessing is None:
+    if model.preprocessing is None and not any(isinstance(layer, Rescaling) for layer in model.layers):
         model.preprocessing = Preprocessing(scale=1 / 255)
-    if model.compiled and plan.optimizer is None and plan.learning_rate is None:
+    if is_compiled(model) and plan.optimizer is None and plan.learning_rate is None:
         return
     model.compile(optimizer=_optimizer(plan), loss=_loss(model, data), metrics=["accuracy"])
 
@@ -135,7 +153,7 @@ def _prepare(model: Model, plan: Plan, data: Dataset) -> None:
 def _optimizer(plan: Plan) -> Any:
     from convista.training import optimizers
 
-    optimizer = optimizers.get(plan.optimizer or "adam")
+    optimizer: Any = optimizers.get(plan.optimizer or "adam")
     return optimizer if plan.learning_rate is None else replace(optimizer, learning_rate=plan.learning_rate)
 
 
@@ -181,10 +199,6 @@ def _record(session: Session, plan: Plan, data: Dataset, name: str) -> dict[str,
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
         "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
-
-
-def _nowhere(text: str) -> None:
-    """Take a line and say nothing: the summary is printed with the rest."""
 
 
 def _described(data: Dataset) -> str:
