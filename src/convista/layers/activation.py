@@ -70,6 +70,11 @@ class ReLU(Layer):
     negative_slope: float = 0.0
     threshold: float = 0.0
 
+    @property
+    def activation_name(self) -> str | None:
+        """``"relu"``."""
+        return "relu"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("max_value", "negative_slope", "threshold"):
@@ -107,6 +112,11 @@ class Softmax(Layer):
     """
 
     axis: int = -1
+
+    @property
+    def activation_name(self) -> str | None:
+        """``"softmax"``."""
+        return "softmax"
 
     def apply(self, params, state, x, *, training, key):
         """Return the probabilities."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
@@ -66,6 +66,11 @@ class Layer:
     def window(self) -> Window | None:
         """The sliding window of a convolution or pooling; ``None`` for other layers."""
         return None
+
+    @property
+    def activation_name(self) -> str | None:
+        """The name of the function applied last; ``"linear"`` for none, ``None`` for a function of the user's own."""
+        return activations.name_of(getattr(self, "activation", None))
 
     @property
     def sees_everything(self) -> bool:
@@ -253,5 +258,3 @@ def snake_case(name: str) -> str:
     """
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)).lower()
 
-
-ApplyFunction = Callable[..., tuple[jax.Array, Any]]

@@ -178,9 +178,7 @@ class Model:
         if self._train is None:
             self._check_memory()
             params, state = compile_function(self.graph.init)(Streams(self.seed).weights)
-            self._train = TrainState(
-                params, state, None, jnp.int32(0), Streams(self.seed).dropout, jnp.float32(0)
-            )
+            self._take_weights(params, state)
         return self._train
 
     @train_state.setter
@@ -200,6 +198,11 @@ class Model:
     def state(self) -> Tree:
         """What is kept but not learned, such as moving averages: ``{layer: {name: array}}``."""
         return self.train_state.state
+
+    def _take_weights(self, params: Tree, state: Tree) -> None:
+        """Take given weights without drawing any first."""
+        fresh = TrainState(params, state, None, jnp.int32(0), Streams(self.seed).dropout, jnp.float32(0))
+        self._train = fresh if self._train is None else self._train._replace(params=params, state=state)
 
     def _check_memory(self) -> None:
         needed = self.count_params() * 4
@@ -245,7 +248,7 @@ class Model:
                     f"{name} of {layer!r} has shape {shape}", where="set_weights", received=f"{tuple(np.shape(array))}"
                 )
             trees[part].setdefault(layer, {})[name] = jnp.array(array, jnp.float32)
-        self._train = self.train_state._replace(params=trees["params"], state=trees["state"])
+        self._take_weights(trees["params"], trees["state"])
 
     def apply(
         self,
@@ -356,7 +359,7 @@ class Model:
                     fix="Train on one of them, or write the loss with model.apply",
                 )
             last = self.graph.nodes[self.graph.outputs[0]].layer
-            objective = self._compiled().objective(self.apply, self.output_shape[1:], last)
+            objective = self._compiled().objective(self.apply, self.output_shape[1:], last.activation_name)
             self._trainer = loop.Trainer(objective)
         return self._trainer
 

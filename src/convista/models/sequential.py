@@ -128,6 +128,12 @@ class Sequential(Model):
             graph = Graph(tuple(chain), (0,), (len(chain) - 1,))
         self._replace_graph(graph)
 
+    def _take_chain(self, layers: list[Layer]) -> None:
+        """Take the layers of a file, the first of them the input."""
+        for layer in layers:
+            self._append(layer)
+        self._rebuild()
+
     def _replace_graph(self, graph: Graph | None) -> None:
         """Take a new graph and keep the weights of layers that stayed."""
         old = self._train

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from convista.errors import ArgumentError
 from convista.training import losses, metrics, optimizers
 from convista.training.losses import Loss
+from convista.training.metrics import Metric
 from convista.training.optimizers import Optimizer
 from convista.training.step import Objective
 
@@ -44,7 +45,25 @@ class Compilation:
             metric_names = [metric_names]
         return cls(optimizers.get(optimizer), losses.get(loss), tuple(metric_names))
 
-    def objective(self, apply: Callable, output_shape: tuple, last_activation: str | None) -> Objective:
+    def to_config(self) -> dict[str, Any]:
+        """Return plain data from which ``from_config`` makes the same again.
+
+        Raises:
+            ArgumentError: A function of the user's own is among them.
+        """
+        return {
+            "optimizer": self.optimizer.to_config(),
+            "loss": self.loss.to_config(),
+            "metrics": [metric if isinstance(metric, str) else metrics.get(metric).to_config() for metric in self.metrics],
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Compilation:
+        """Return what ``to_config`` described; only classes of this package can be made."""
+        watched = [item if isinstance(item, str) else Metric.from_config(item) for item in config["metrics"]]
+        return cls(Optimizer.from_config(config["optimizer"]), Loss.from_config(config["loss"]), tuple(watched))
+
+    def objective(self, apply: Callable, output_shape: tuple[int, ...], last_activation: str | None) -> Objective:
         """Return the objective for a network with this output.
 
         Raises:

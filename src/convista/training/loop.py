@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -81,6 +82,11 @@ class Trainer:
         """The program that evaluates one batch."""
         return self._program("evaluation", lambda: make_evaluation(self.objective))
 
+    def results(self, totals: dict[str, Any]) -> dict[str, Any]:
+        """Return loss and metrics, in the order of compilation, from their sums."""
+        found = host(self._program("results", lambda: self.objective.results)(totals))
+        return {name: found[name] for name in ("loss", *(metric.name for metric in self.objective.metrics))}
+
     def _program(self, name: Any, make: Callable[[], Callable]) -> Callable:
         if name not in self._programs:
             self._programs[name] = compile_function(make())
@@ -91,14 +97,13 @@ class Trainer:
         totals = self.objective.totals()
         for batch in batches:
             totals = self.evaluation(train.params, train.state, totals, batch)
-        return host(self.objective.results(totals))
+        return self.results(totals)
 
 
 def host(values: dict[str, Any]) -> dict[str, Any]:
     """Return numbers as Python floats and arrays as NumPy arrays."""
-    return {
-        name: float(value) if np.ndim(value) == 0 else np.asarray(value) for name, value in jax.device_get(values).items()
-    }
+    fetched = jax.device_get(values)
+    return {name: float(fetched[name]) if np.ndim(fetched[name]) == 0 else np.asarray(fetched[name]) for name in values}
 
 
 def _many_steps(objective: Objective, batch_size: int) -> Callable:
@@ -147,13 +152,48 @@ class _Watch:
             return
         if steps > 1:
             self.good, self.last_loss = before, previous
+        self._stop(f"the loss became {'NaN' if math.isnan(loss) else 'infinite'} {place}")
+
+    def check_weights(self, train: TrainState, place: str) -> None:
+        """Look at weights that no loss has been computed with yet.
+
+        Raises:
+            DivergedError: One of them is not a finite number.
+        """
+        if train.params and not bool(_all_finite(train.params)):
+            self._stop(f"a weight became NaN or infinite {place}")
+
+    def _stop(self, rule: str) -> None:
         raise DivergedError(
-            f"the loss became {'NaN' if math.isnan(loss) else 'infinite'} {place}",
-            received="no finite loss at all"
+            rule,
+            received="no finite loss before it"
             if math.isnan(self.last_loss)
             else f"loss {self.last_loss:.4g} as the last good one; the weights of that time were kept",
             fix="Try a learning rate ten times smaller, scale the inputs to 0…1, or set clipnorm=1.0 in the optimizer",
         )
+
+
+@jax.jit
+def _all_finite(tree: Any) -> jax.Array:
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
+
+
+def single_step(owner: Trainee, trainer: Trainer, batch: Batch) -> dict[str, Any]:
+    """Make one step on one batch and return its loss and metrics.
+
+    Raises:
+        DivergedError: The loss is NaN or infinite; ``owner.train_state`` is as before.
+    """
+    before = owner.train_state
+    train, totals, loss = trainer.step(before, trainer.objective.totals(), batch)
+    _Watch(before).check(before, 1, float(loss), math.nan, f"at step {int(before.step) + 1}")
+    owner.train_state = train
+    return trainer.results(totals)
+
+
+def error_stream() -> Any:
+    """Return where progress is written: the standard error stream of this moment."""
+    return sys.stderr
 
 
 def fit(
@@ -185,8 +225,10 @@ def fit(
     """
     steps = _steps(source, plan)
     history = History()
-    parameters = {"epochs": plan.epochs, "steps": steps, "batch_size": plan.batch_size}
-    watchers = CallbackList([history, *callbacks], owner, parameters)
+    names = ["loss", *(metric.name for metric in trainer.objective.metrics)]
+    names += [f"val_{name}" for name in names] if validation is not None else []
+    parameters = {"epochs": plan.epochs, "steps": steps, "batch_size": plan.batch_size, "metrics": names}
+    watchers = CallbackList([*callbacks, history], owner, parameters)
     run_epoch = _Arrays(trainer, source, plan) if isinstance(source, Examples) else _Streamed(trainer, source, plan)
     owner.stop_training = False
     watch = _Watch(owner.train_state)
@@ -197,6 +239,7 @@ def fit(
             progress.epoch_begin(epoch)
             watchers.on_epoch_begin(epoch)
             logs = run_epoch(owner, epoch, watch, watchers, progress)
+            watch.check_weights(owner.train_state, f"after epoch {epoch + 1}")
             if validation is not None and (epoch + 1) % plan.validation_freq == 0:
                 values = trainer.evaluate(owner.train_state, validation())
                 logs |= {f"val_{name}": value for name, value in values.items()}
@@ -253,13 +296,13 @@ class _Arrays:
             owner.train_state = train
             done += made
             self.per_step = (time.perf_counter() - began) / made
-            logs = host(objective.results(totals))
+            logs = self.trainer.results(totals)
             progress.update(done, scalars(logs), min(done * batch_size, self.source.size))
             if watchers.wants_batches:
                 watchers.on_train_batch_end(done - 1, logs)
                 if owner.stop_training:
                     break
-        return host(objective.results(totals))
+        return self.trainer.results(totals)
 
     def _count(self, left: int) -> int:
         # The first call compiles, so it says nothing about speed.
@@ -296,7 +339,7 @@ class _Streamed:
             watch.check(before, 1, float(loss), math.nan, f"at step {done + 1} of epoch {epoch + 1}")
             owner.train_state = train
             done, seen = done + 1, seen + examples.size
-            logs = host(objective.results(totals))
+            logs = self.trainer.results(totals)
             progress.update(done, scalars(logs), seen)
             watchers.on_train_batch_end(done - 1, logs)
             if owner.stop_training:
@@ -307,7 +350,7 @@ class _Streamed:
                 received="no batch",
                 fix="A generator ends once: give steps_per_epoch, or an object that can be iterated again",
             )
-        return host(objective.results(totals))
+        return self.trainer.results(totals)
 
     def _epoch(self) -> Iterator[Examples]:
         return itertools.islice(self.source.examples(), self.plan.steps_per_epoch)

@@ -1,0 +1,71 @@
+# `make demo` and `make test` do all of their own set-up, in .venv, and can be repeated.
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements/lock.txt
+SOURCES := src tests $(wildcard benchmarks) $(wildcard examples)
+
+# pip reads both names: the first for what it installs (older pips: also for the build), the second for the build.
+PIP := PIP_CONSTRAINT=$(LOCK) PIP_BUILD_CONSTRAINT=$(LOCK) PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+
+# `make PYTHON=/path/to/python` chooses another interpreter. The pinned versions were resolved on 3.11.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$name"; break; }; done)
+
+# Tests, examples and benchmarks on real data look here, unless CONVISTA_DATA says otherwise.
+ifeq ($(origin CONVISTA_DATA),undefined)
+ifneq ($(wildcard ../shared/data/.),)
+export CONVISTA_DATA := $(abspath ../shared/data)
+endif
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.ready-to-run ## train on handwritten digits and show the results
+	@$(BIN)/convista demo
+
+test: $(VENV)/.ready-to-develop ## all tests and the examples of the documentation (ARGS="-m 'not slow'" to choose)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.ready-to-develop ## style, formatting and types
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/mypy
+
+format: $(VENV)/.ready-to-develop ## put the sources into shape
+	@$(BIN)/ruff check --fix $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+
+bench: $(VENV)/.ready-to-run ## seconds per epoch of the lecture convnet on MNIST
+	@$(BIN)/python benchmarks/epoch.py $(ARGS)
+
+clean: ## remove .venv, caches and build results (runs/ stays)
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is written only when everything before it succeeded, so an interrupted set-up starts again.
+$(VENV)/.created:
+	@test -n "$(PYTHON)" || { \
+		echo "Convista needs Python 3.11 or newer, and none was found on PATH." >&2; \
+		echo "Install one (Debian and Ubuntu: apt install python3 python3-venv) or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; \
+		exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Convista needs Python 3.11 or newer. PYTHON=$(PYTHON) is not one." >&2; exit 1; }
+	@echo "Setting up $(VENV) with $$("$(PYTHON)" --version)" >&2
+	@"$(PYTHON)" -m venv $(VENV) || { \
+		echo "$(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.ready-to-run: $(VENV)/.created pyproject.toml $(LOCK)
+	@echo "Installing Convista and its libraries (once; a minute or two)" >&2
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.ready-to-develop: $(VENV)/.ready-to-run
+	@echo "Installing the tools for tests and style (once)" >&2
+	@$(PIP) --editable '.[test,lint]'
+	@touch $@

@@ -1,0 +1,61 @@
+"""What is published: the wheel and the sdist carry every file of the package, data and licences included."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build", "dist", "runs")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy, so that building leaves nothing in the working tree, with one more data file."""
+    folder = tmp_path_factory.mktemp("published") / "convista"
+    shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
+    (folder / "src" / "convista" / "data").mkdir(exist_ok=True)
+    (folder / "src" / "convista" / "data" / "probe.npz").write_bytes(b"a data file")
+    return folder
+
+
+def build(tree: Path, what: str) -> Path:
+    """Build without cmake, ninja or a compiler on the path."""
+    code = f"import scikit_build_core.build as b; print(b.build_{what}('dist'))"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tree, env={"PATH": ""}, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return tree / "dist" / run.stdout.splitlines()[-1]
+
+
+def package_files(tree: Path) -> set[str]:
+    files = [path for path in (tree / "src").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return {path.relative_to(tree / "src").as_posix() for path in files}
+
+
+def test_the_wheel_has_every_file_and_fits_every_platform(tree: Path) -> None:
+    wheel = build(tree, "wheel")
+    assert wheel.name == f"convista-{VERSION}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    metadata = f"convista-{VERSION}.dist-info"
+    assert "convista/data/probe.npz" in names
+    assert {name for name in names if not name.startswith(metadata)} == package_files(tree)
+    assert {f"{metadata}/licenses/LICENSE", f"{metadata}/licenses/NOTICE", f"{metadata}/entry_points.txt"} <= names
+
+
+def test_the_sdist_has_every_file(tree: Path) -> None:
+    with tarfile.open(build(tree, "sdist")) as archive:
+        names = {name.removeprefix(f"convista-{VERSION}/") for name in archive.getnames()}
+    assert {f"src/{name}" for name in package_files(tree)} <= names
+    assert {"pyproject.toml", "README.md", "LICENSE", "NOTICE", "Makefile", "requirements/lock.txt"} <= names
+    assert "tests/test_packaging.py" in names
