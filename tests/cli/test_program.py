@@ -80,7 +80,8 @@ def test_every_verb_has_json_and_debug(words, capsys):
         (["train", "digits", "--epochs", "0"], "Invalid value for '--epochs': 0 is not in the range x>=1."),
         (
             ["summary", "lecture-dense", "--input", "28,no"],
-            "Invalid value for '--input': '28,no' is not a shape. Write height, width and channels, for example 28,28,1.",
+            "Invalid value for '--input': '28,no' is not a shape. "
+            "Write height, width and channels, for example 28,28,1.",
         ),
     ],
 )
@@ -210,3 +211,5 @@ def test_module_form():
     done = convista("--help")
     assert done.returncode == 0
     assert done.stdout.startswith("Usage: convista ")
+    assert convista("trian").returncode == 2
+    assert convista("--version").stdout.startswith("convista 0.")

@@ -29,7 +29,7 @@ def data() -> None:
 def list_(session: Session) -> None:
     """List the datasets that have a name."""
     import convista.data
-    from convista.cli.tables import table
+    from convista.insight.tables import table
 
     names = convista.data.names()
     described = [convista.data.describe(name) for name in names]
@@ -71,7 +71,7 @@ def get(session: Session, name: str, offline: bool) -> None:
 def show(session: Session, name: str, offline: bool) -> None:
     """Show sizes, counts per class and a few pictures of the dataset NAME or of an .npz file."""
     from convista.cli.chosen_data import choose_data
-    from convista.cli.tables import table
+    from convista.insight.tables import table
 
     chosen = choose_data(name, offline=offline)
     facts = _facts(chosen)

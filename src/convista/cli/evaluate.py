@@ -21,14 +21,14 @@ def evaluate(session: Session, run: str, data: str, batch_size: int, split: str,
 
     RUN is a run folder or a .convista file. DATA is a dataset (convista data list) or an .npz file.
     """
-    import convista
     from convista.cli.chosen_data import choose_data
-    from convista.cli.judgement import check_fit, is_compiled, judge
+    from convista.insight.judgement import check_fit, is_compiled, judge
     from convista.insight.runs import RunFolder
+    from convista.models import load_model
 
     found = RunFolder.open(run)
     chosen = choose_data(data, offline=offline)
-    model = convista.load_model(found.model)
+    model = load_model(found.model)
     check_fit(model, chosen)
     if model.classes and model.classes != chosen.classes:
         click.echo(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convista.cli.tables import table
 from convista.errors import ArgumentError, DataError
+from convista.insight.tables import table
 
 if TYPE_CHECKING:
     from convista.data.dataset import Dataset, Split
@@ -98,11 +98,9 @@ def judge(model: Model, split: Split, classes: tuple[str, ...], batch_size: int,
     Returns:
         What it said.
     """
-    answers = as_probabilities(np.asarray(model.predict(split.x, batch_size=batch_size, verbose=0)))
-    value = None
-    if loss:
-        value = float(model.evaluate(split.x, split.y, batch_size=batch_size, verbose=0, return_dict=True)["loss"])
-    return Judgement(split, classes, answers, value)
+    answers = np.asarray(model.predict(split.x, batch_size=batch_size, verbose=0))
+    value = float(np.mean(np.asarray(model.loss(split.y, answers)))) if loss else None
+    return Judgement(split, classes, as_probabilities(answers), value)
 
 
 def as_probabilities(answers: np.ndarray) -> np.ndarray:
@@ -120,8 +118,7 @@ def as_probabilities(answers: np.ndarray) -> np.ndarray:
     """
     answers = answers.astype(np.float64)
     if answers.shape[1] == 1:
-        inside = bool(((answers >= 0) & (answers <= 1)).all())
-        positive = answers if inside else 0.5 * (1 + np.tanh(0.5 * answers))
+        positive = answers if are_probabilities(answers) else 0.5 * (1 + np.tanh(0.5 * answers))
         return np.concatenate([1 - positive, positive], axis=1)
     if are_probabilities(answers):
         return answers
@@ -130,12 +127,14 @@ def as_probabilities(answers: np.ndarray) -> np.ndarray:
 
 
 def are_probabilities(answers: np.ndarray) -> bool:
-    """Return whether every row is a distribution over classes.
+    """Return whether every row is a distribution over classes, or the probability of the second of two.
 
     Example:
         >>> are_probabilities(np.array([[0.5, 0.5]])), are_probabilities(np.array([[2.0, -1.0]]))
         (True, False)
     """
+    if answers.shape[1] == 1:
+        return bool(((answers >= 0) & (answers <= 1)).all())
     return bool((answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-3))
 
 
