@@ -47,7 +47,7 @@ def _options() -> dict[str, str]:
 @functools.cache
 def use_cache() -> None:
     """Keep compiled programs in Convista's cache folder, unless the user has chosen a folder or turned caching off."""
-    if os.environ.get("CONVISTA_COMPILATION_CACHE", "1") == "0" or jax.config.jax_compilation_cache_dir:
+    if os.environ.get("CONVISTA_COMPILATION_CACHE", "1") == "0" or jax.config.values["jax_compilation_cache_dir"]:
         return
     home = os.environ.get("CONVISTA_HOME") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.join(Path.home(), ".cache"), "convista"

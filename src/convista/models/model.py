@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from convista import arguments
-from convista.arguments import Shape
 from convista.data.pictures import Preprocessing, read_picture
 from convista.errors import ArgumentError, DataError, MemoryLimitError, ShapeError, suggest
 from convista.kernels.compiler import compile_function
@@ -74,9 +73,7 @@ class Model:
         seed: int | None = None,
     ):
         self._several_inputs = isinstance(inputs, list | tuple)
-        starts = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-        ends = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
-        self._begin(Graph.between(starts, ends), name or "model", seed)
+        self._begin(Graph.between(_listed(inputs), _listed(outputs)), name or "model", seed)
 
     def _begin(self, graph: Graph | None, name: str, seed: int | None) -> None:
         self._graph = graph
@@ -178,7 +175,7 @@ class Model:
         if self._train is None:
             self._check_memory()
             params, state = compile_function(self.graph.init)(Streams(self.seed).weights)
-            self._take_weights(params, state)
+            return self._take_weights(params, state)
         return self._train
 
     @train_state.setter
@@ -199,10 +196,11 @@ class Model:
         """What is kept but not learned, such as moving averages: ``{layer: {name: array}}``."""
         return self.train_state.state
 
-    def _take_weights(self, params: Tree, state: Tree) -> None:
+    def _take_weights(self, params: Tree, state: Tree) -> TrainState:
         """Take given weights without drawing any first."""
         fresh = TrainState(params, state, None, jnp.int32(0), Streams(self.seed).dropout, jnp.float32(0))
         self._train = fresh if self._train is None else self._train._replace(params=params, state=state)
+        return self._train
 
     def _check_memory(self) -> None:
         needed = self.count_params() * 4
@@ -328,6 +326,11 @@ class Model:
             self._train = self._train._replace(opt_state=None)
         if self.built:
             self._ready_trainer()
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the model was told how to learn."""
+        return self._compilation is not None
 
     @property
     def optimizer(self) -> Any:
@@ -475,7 +478,9 @@ class Model:
             wrong = [name for name, value in given.items() if value is not None]
             if wrong:
                 raise ArgumentError(
-                    "an iterable brings its own targets and weights", where="fit", received=f"{wrong[0]} beside an iterable"
+                    "an iterable brings its own targets and weights",
+                    where="fit",
+                    received=f"{wrong[0]} beside an iterable",
                 )
             stream = _CheckedStream(x, class_weight, self)
             self._build_for(stream.first().x)
@@ -512,7 +517,9 @@ class Model:
         arrays = x if isinstance(x, tuple) else (x,)
         if len(arrays) != len(self.graph.inputs):
             raise ShapeError(
-                f"the model takes {len(self.graph.inputs)} inputs", where=name, received=f"{len(arrays)}",
+                f"the model takes {len(self.graph.inputs)} inputs",
+                where=name,
+                received=f"{len(arrays)}",
                 fix="Give them as a list in the order of the model's inputs",
             )
         scaled = self.preprocessing is not None and self.preprocessing.scale is not None
@@ -601,7 +608,10 @@ class Model:
         Source: lecture 000.
         """
         if batches.is_stream(x) and not isinstance(x, Path):
-            parts = [self.predict(item[0] if isinstance(item, tuple) else item) for item, _ in zip(x, _count(steps), strict=False)]
+            parts = [
+                self.predict(item[0] if isinstance(item, tuple) else item)
+                for item, _ in zip(x, _count(steps), strict=False)
+            ]
             return np.concatenate(parts)
         paths = _picture_paths(x)
         if paths:
@@ -611,13 +621,17 @@ class Model:
         data = batches.examples(x, None)
         self._build_for(data.x)
         self._check_inputs(data.x, "x")
-        wanted = _PREDICTION_BATCH if batch_size is None else arguments.integer(batch_size, "batch_size", where="predict")
+        wanted = (
+            _PREDICTION_BATCH if batch_size is None else arguments.integer(batch_size, "batch_size", where="predict")
+        )
         size = min(wanted, 1 << (data.size - 1).bit_length())
         if self._forward is None:
             self._forward = compile_function(lambda params, state, x: self.apply(params, state, x)[0])
         with _memory_errors(size):
             outputs = [self._forward(self.params, self.state, batch.x) for batch in batches.in_order(data, size)]
-        joined = jax.tree.map(lambda *parts: np.concatenate([np.asarray(part) for part in parts])[: data.size], *outputs)
+        joined = jax.tree.map(
+            lambda *parts: np.concatenate([np.asarray(part) for part in parts])[: data.size], *outputs
+        )
         return list(joined) if isinstance(joined, tuple) else joined
 
     def _pictures(self, paths: Sequence[Path]) -> np.ndarray:
@@ -704,6 +718,10 @@ class Model:
         return saving.from_json(text)
 
 
+def _listed(tensors: Any) -> list[SymbolicTensor]:
+    return list(tensors) if isinstance(tensors, list | tuple) else [tensors]
+
+
 class _CheckedStream(Stream):
     """A stream whose first batch is checked against the model, and whose labels are checked always."""
 
@@ -743,7 +761,7 @@ class _CheckedStream(Stream):
         return item
 
 
-class _memory_errors:  # noqa: N801
+class _memory_errors:
     """Turns XLA's out-of-memory into an error that says what to do."""
 
     def __init__(self, batch_size: int):

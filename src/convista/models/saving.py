@@ -38,7 +38,9 @@ def save(model: Model, path: str | Path, overwrite: bool = True) -> None:
         )
     if target.exists() and not overwrite:
         raise ArgumentError(
-            "the file is new when overwrite=False", where="save", received=f"{str(path)!r}, which exists",
+            "the file is new when overwrite=False",
+            where="save",
+            received=f"{str(path)!r}, which exists",
             fix="Choose another name or overwrite=True",
         )
     tensors = _tensors(model)
@@ -75,7 +77,9 @@ def load_model(path: str | Path) -> Model:
         raise
     except (ConvistaError, TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError) as error:
         raise ModelFileError(
-            "config.json describes a model of this version", where=str(path), received=f"{type(error).__name__}: {error}"
+            "config.json describes a model of this version",
+            where=str(path),
+            received=f"{type(error).__name__}: {error}",
         ) from error
     _take_tensors(model, tensors, str(path))
     _take_optimizer(model, config, tensors, str(path))
@@ -168,8 +172,9 @@ def _from_config(config: Mapping[str, Any]) -> Model:
     if kind == "Sequential":
         if any(node.inputs != (place - 1,) for place, node in enumerate(nodes) if place):
             raise ValueError("a Sequential is a chain")
-        model: Model = Sequential(name=config["name"], seed=config["seed"])
-        model._take_chain([node.layer for node in nodes])
+        chain = Sequential(name=config["name"], seed=config["seed"])
+        chain._take_chain([node.layer for node in nodes])
+        model: Model = chain
     else:
         model = Model.__new__(Model)
         graph = Graph(nodes, _places(config["inputs"], nodes), _places(config["outputs"], nodes))
@@ -217,9 +222,7 @@ def _places(places: list[int], nodes: tuple[Node, ...]) -> tuple[int, ...]:
 
 def _tensors(model: Model) -> dict[str, np.ndarray]:
     trees = {"params": model.params, "state": model.state}
-    return {
-        f"{layer}/{name}": np.asarray(trees[part][layer][name]) for part, layer, name, _ in model._weight_places()
-    }
+    return {f"{layer}/{name}": np.asarray(trees[part][layer][name]) for part, layer, name, _ in model._weight_places()}
 
 
 def _take_tensors(model: Model, tensors: Mapping[str, np.ndarray], path: str) -> None:
@@ -228,7 +231,9 @@ def _take_tensors(model: Model, tensors: Mapping[str, np.ndarray], path: str) ->
     for name in given:
         if name not in expected:
             raise ModelFileError(
-                "every tensor belongs to a layer of the model", where=path, received=f"{name!r}",
+                "every tensor belongs to a layer of the model",
+                where=path,
+                received=f"{name!r}",
                 fix=suggest(name, expected) if expected else None,
             )
     trees: dict[str, Any] = {"params": {}, "state": {}}
@@ -238,7 +243,9 @@ def _take_tensors(model: Model, tensors: Mapping[str, np.ndarray], path: str) ->
         array = tensors[full]
         if tuple(array.shape) != shape or array.dtype != np.float32:
             raise ModelFileError(
-                f"{full!r} is float32 of shape {shape}", where=path, received=f"{array.dtype} of shape {tuple(array.shape)}"
+                f"{full!r} is float32 of shape {shape}",
+                where=path,
+                received=f"{array.dtype} of shape {tuple(array.shape)}",
             )
         trees[part].setdefault(layer, {})[name] = jnp.array(array)
     model._take_weights(trees["params"], trees["state"])

@@ -43,7 +43,9 @@ class Sequential(Model):
     Source: lectures 000, 002 and 004.
     """
 
-    def __init__(self, layers: Iterable[Layer | SymbolicTensor] = (), name: str | None = None, *, seed: int | None = None):
+    def __init__(
+        self, layers: Iterable[Layer | SymbolicTensor] = (), name: str | None = None, *, seed: int | None = None
+    ):
         self._several_inputs = False
         self._layers: list[Layer] = []
         self._input: InputLayer | None = None
@@ -104,7 +106,9 @@ class Sequential(Model):
             )
         if isinstance(layer, InputLayer):
             if self._layers or self._input is not None:
-                raise ArgumentError("Input comes first, once", where=f"Sequential {self.name!r}", received="another Input")
+                raise ArgumentError(
+                    "Input comes first, once", where=f"Sequential {self.name!r}", received="another Input"
+                )
             self._input = layer
             return
         if any(layer is other for other in self._layers):
@@ -123,7 +127,9 @@ class Sequential(Model):
         graph = None
         if self._input is not None:
             chain = [Node(self._input.name or "input_1", self._input, ())]
-            chain += [Node(name, layer, (place,)) for place, (name, layer) in enumerate(zip(names, self._layers, strict=True))]
+            chain += [
+                Node(name, layer, (place,)) for place, (name, layer) in enumerate(zip(names, self._layers, strict=True))
+            ]
             infer(chain)
             graph = Graph(tuple(chain), (0,), (len(chain) - 1,))
         self._replace_graph(graph)

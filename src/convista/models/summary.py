@@ -114,7 +114,7 @@ class Summary:
         )
 
     def _header(self) -> tuple[str, ...]:
-        columns = ("Layer (type)", "Output Shape", "Param #")
+        columns: tuple[str, ...] = ("Layer (type)", "Output Shape", "Param #")
         if self.detail:
             columns += ("Kernel", "MACs", "Activation memory", "Receptive field")
         return (*columns, "Connected to") if self._branches else columns
@@ -124,9 +124,13 @@ class Summary:
         return any(row.inputs for row in self.rows)
 
     def _body(self) -> list[tuple[str, ...]]:
-        body = []
+        body: list[tuple[str, ...]] = []
         for row in self.rows:
-            columns = (f"{row.name} ({row.kind})", row.shape_text, "?" if row.parameters is None else str(row.parameters))
+            columns: tuple[str, ...] = (
+                f"{row.name} ({row.kind})",
+                row.shape_text,
+                "?" if row.parameters is None else str(row.parameters),
+            )
             if self.detail:
                 macs = "?" if row.multiply_accumulates is None else f"{row.multiply_accumulates:,}".replace(",", " ")
                 memory = "?" if row.activation_bytes is None else bytes_text(row.activation_bytes)
@@ -147,7 +151,10 @@ class Summary:
         if self.detail:
             memory = sum(row.activation_bytes or 0 for row in self.rows)
             macs = f"{self.multiply_accumulates:,}".replace(",", " ")
-            lines += [f"Multiply–accumulates of one example: {macs}", f"Activations of one example: {bytes_text(memory)}"]
+            lines += [
+                f"Multiply–accumulates of one example: {macs}",
+                f"Activations of one example: {bytes_text(memory)}",
+            ]
         if any(row.output_shape is None for row in self.rows):
             lines.append("Shapes marked ? are known once the first layer has input_shape=… or the model has seen data.")
         return lines
@@ -168,7 +175,9 @@ def summarize(title: str, graph: Graph, detail: bool = False, *, hide_input: boo
     """
     shapes, counts = graph.shapes(), graph.parameter_counts()
     macs, fields = graph.multiply_accumulates(), graph.receptive_fields()
-    branched = any(len(node.inputs) > 1 or node.inputs not in ((), (place - 1,)) for place, node in enumerate(graph.nodes))
+    branched = any(
+        len(node.inputs) > 1 or node.inputs not in ((), (place - 1,)) for place, node in enumerate(graph.nodes)
+    )
     rows = []
     seen: set[str] = set()
     for place, node in enumerate(graph.nodes):
