@@ -94,7 +94,19 @@ def test_same_seed_same_result_and_another_seed_another(place, tmp_path, models,
 
 
 def test_json_is_one_document(tmp_path, models, convista, no_figures):
-    words = ("--epochs", 1, "--optimizer", "sgd", "--validation-split", 0, "--out", tmp_path / "a", "--json")
+    words = (
+        "--epochs",
+        1,
+        "--optimizer",
+        "sgd",
+        "--schedule",
+        "cosine",
+        "--validation-split",
+        0,
+        "--out",
+        tmp_path / "a",
+        "--json",
+    )
     done = convista("train", "digits", "--model", f"{models}:logits", *words)
     document = done.document
     assert document["run"] == str(tmp_path / "a")

@@ -50,6 +50,13 @@ class Rate(click.ParamType[float]):
     help="Learning rate. Default: the optimizer's own.",
 )
 @click.option("--optimizer", help="sgd, rmsprop, adam or adamw. Default: adam, or what a saved model was trained with.")
+@click.option(
+    "--schedule",
+    type=click.Choice(["constant", "cosine"]),
+    default="constant",
+    show_default=True,
+    help="cosine lets the learning rate fall to zero.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same result.")
 @click.option(
     "--validation-split",

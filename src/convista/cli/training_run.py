@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import shlex
@@ -40,6 +41,7 @@ class Plan:
         batch_size: Pictures a step.
         optimizer: Its name; None means adam, or what a saved model was trained with.
         learning_rate: None means the optimizer's own.
+        schedule: "constant", or "cosine" for a learning rate that falls to zero along half a cosine.
         validation_split: The share of the training pictures that is kept to watch the learning.
         seed: Of weights and order.
         out: The run folder; None means a new one under ``runs``.
@@ -50,6 +52,7 @@ class Plan:
     batch_size: int = 128
     optimizer: str | None = None
     learning_rate: float | None = None
+    schedule: str = "constant"
     validation_split: float = 0.1
     seed: int = 0
     out: str | None = None
@@ -77,8 +80,8 @@ def train(session: Session, plan: Plan, model: Model, data: Dataset, name: str) 
     from convista.insight.judgement import check_fit, judge
 
     check_fit(model, data)
-    _prepare(model, plan, data)
     sample = _split(data.train, plan)
+    _prepare(model, plan, data, steps=plan.epochs * math.ceil(len(sample[0][0]) / plan.batch_size))
     record = _record(session, plan, data, name)
     run = RunFolder.create(plan.out, data.name)
     if not plan.quiet:
@@ -147,7 +150,7 @@ def _split(pictures: Split, plan: Plan) -> Sample:
     return (pictures.x[seen], pictures.y[seen]), (pictures.x[kept], pictures.y[kept])
 
 
-def _prepare(model: Model, plan: Plan, data: Dataset) -> None:
+def _prepare(model: Model, plan: Plan, data: Dataset, steps: int) -> None:
     """Give the model names for its classes, a scale for its pictures, and something to learn by."""
     from convista.data.pictures import Preprocessing
     from convista.insight.judgement import is_compiled
@@ -156,16 +159,19 @@ def _prepare(model: Model, plan: Plan, data: Dataset) -> None:
     model.classes = data.classes
     if model.preprocessing is None and not any(isinstance(layer, Rescaling) for layer in model.layers):
         model.preprocessing = Preprocessing(scale=1 / 255)
-    if is_compiled(model) and plan.optimizer is None and plan.learning_rate is None:
+    chosen = plan.optimizer or plan.learning_rate or plan.schedule != "constant"
+    if is_compiled(model) and not chosen:
         return
-    model.compile(optimizer=_optimizer(plan), loss=_loss(model, data), metrics=["accuracy"])
+    model.compile(optimizer=_optimizer(plan, steps), loss=_loss(model, data), metrics=["accuracy"])
 
 
-def _optimizer(plan: Plan) -> Any:
+def _optimizer(plan: Plan, steps: int) -> Any:
     from convista.training import optimizers
+    from convista.training.schedules import CosineDecay
 
     optimizer: Any = optimizers.get(plan.optimizer or "adam")
-    return optimizer if plan.learning_rate is None else replace(optimizer, learning_rate=plan.learning_rate)
+    rate: Any = optimizer.learning_rate if plan.learning_rate is None else plan.learning_rate
+    return replace(optimizer, learning_rate=CosineDecay(rate, steps) if plan.schedule == "cosine" else rate)
 
 
 def _loss(model: Model, data: Dataset) -> Any:
