@@ -13,8 +13,8 @@ import jax
 # (58.7 against 28.5 s an epoch, 2 cores of a Xeon at 2.6 GHz, jaxlib 0.10.2).
 _CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
-# Programs that compile faster than this are compiled again: reading them back costs as much.
-_CACHE_MINIMUM_SECONDS = 0.2
+# Even the smallest program takes XLA 20–50 ms to compile and 1–2 ms to read back.
+_CACHE_MINIMUM_SECONDS = 0.0
 
 
 def compile_function(function: Callable, *, static: tuple[str, ...] = (), donate: tuple[str, ...] = ()) -> Callable:

@@ -14,7 +14,7 @@ import numpy as np
 from convista import arguments
 from convista.data.pictures import Preprocessing, read_picture
 from convista.errors import ArgumentError, DataError, MemoryLimitError, ShapeError, suggest
-from convista.kernels.compiler import compile_function
+from convista.kernels.compiler import compile_function, use_cache
 from convista.layers.base import Layer
 from convista.layers.symbolic import SymbolicTensor
 from convista.models import inputs as input_checks
@@ -174,7 +174,9 @@ class Model:
         """All numbers that change while the network learns."""
         if self._train is None:
             self._check_memory()
-            params, state = compile_function(self.graph.init)(Streams(self.seed).weights)
+            use_cache()
+            # Not compiled as a whole: XLA unrolls every draw, and a network of four layers took 8 s instead of 3.
+            params, state = self.graph.init(Streams(self.seed).weights)
             return self._take_weights(params, state)
         return self._train
 
