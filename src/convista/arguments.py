@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
+from typing import Any
 
 from convista.errors import ArgumentError, suggest
 
@@ -22,7 +23,9 @@ def integer(value: object, name: str, *, where: str | None = None, minimum: int 
     """
     number = _index(value)
     if number is None or number < minimum:
-        raise ArgumentError(f"{name} is a whole number of at least {minimum}", where=where, received=f"{name}={value!r}")
+        raise ArgumentError(
+            f"{name} is a whole number of at least {minimum}", where=where, received=f"{name}={value!r}"
+        )
     return number
 
 
@@ -73,7 +76,9 @@ def one_of(value: object, choices: Iterable[str], name: str, *, where: str | Non
     names = list(choices)
     if isinstance(value, str) and value.lower() in names:
         return value.lower()
-    quoted = " or ".join([", ".join(repr(item) for item in names[:-1]), repr(names[-1])] if names[1:] else [repr(names[0])])
+    quoted = " or ".join(
+        [", ".join(repr(item) for item in names[:-1]), repr(names[-1])] if names[1:] else [repr(names[0])]
+    )
     fix = suggest(value, names) if isinstance(value, str) else None
     raise ArgumentError(f"{name} is {quoted}", where=where, received=f"{name}={value!r}", fix=fix)
 
@@ -121,10 +126,10 @@ def shape(value: object, name: str = "shape", *, where: str | None = None) -> Sh
     return result
 
 
-def _index(value: object) -> int | None:
+def _index(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
     try:
-        return operator.index(value)  # pyright: ignore[reportArgumentType]
+        return operator.index(value)
     except TypeError:
         return None

@@ -1,4 +1,4 @@
-"""Keras 3 on its JAX backend, the oracle of layers, losses, metrics and optimizers; its tests skip where it is missing."""
+"""Keras 3 on its JAX backend, the oracle of the numerics; its tests skip where it is missing."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def trail(nodes: Sequence[Node], shapes: Sequence[Shape], place: int) -> str:
     path = [place]
     while nodes[path[-1]].inputs:
         path.append(nodes[path[-1]].inputs[0])
-    sizes = []
+    sizes: list[str] = []
     for step in reversed(path):
         text = _size_text(shapes[step])
         if not sizes or sizes[-1] != text:
@@ -141,7 +141,7 @@ def _candidates(nodes: Sequence[Node], place: int) -> Iterator[tuple[str, list[N
         if hasattr(node.layer, "filters") and getattr(node.layer, "padding", None) == "valid"
     ]
     if valid:
-        yield 'Use padding="same" in every convolution', _replaced(nodes, dict.fromkeys(valid, {"padding": "same"}))
+        yield 'Use padding="same" in every convolution', _replaced(nodes, {spot: {"padding": "same"} for spot in valid})
     yield from _larger_input(nodes, place)
 
 

@@ -67,7 +67,9 @@ class Reshape(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         sizes = self.target_shape
-        ok = isinstance(sizes, tuple | list) and all(isinstance(size, int) and (size > 0 or size == -1) for size in sizes)
+        ok = isinstance(sizes, tuple | list) and all(
+            isinstance(size, int) and (size > 0 or size == -1) for size in sizes
+        )
         if not ok or list(sizes).count(-1) > 1:
             raise ArgumentError(
                 "target_shape is a tuple of whole numbers of at least 1, at most one of them −1",

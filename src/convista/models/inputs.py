@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from convista.arguments import Shape
 from convista.errors import ArgumentError, DataError, ShapeError, suggest
 from convista.layers import Rescaling
 from convista.layers.inference import Node
-from convista.shapes import times
+from convista.shapes import count, times
 
 _ROWS_LOOKED_AT = 1024
 
@@ -119,14 +118,9 @@ def _shape_fix(shape: tuple[int, ...], expected: Shape, name: str) -> str | None
         return f"Add the batch and the channel axis: {name}[None, ..., None]"
     if len(shape) == 4 and fits((shape[2], shape[3], shape[1])):
         return f"Move the channels to the end: {name}.transpose(0, 2, 3, 1)"
-    if len(shape) > 2 and None not in expected and len(expected) == 1 and math.prod(shape[1:]) == expected[0]:
+    if len(shape) > 2 and None not in expected and len(expected) == 1 and count(shape[1:]) == expected[0]:
         return f"Write each example in one row: {name}.reshape(len({name}), -1)"
-    if (
-        None not in expected
-        and len(shape) == 2
-        and len(expected) > 1
-        and shape[1] == math.prod(size or 0 for size in expected)
-    ):
+    if None not in expected and len(shape) == 2 and len(expected) > 1 and shape[1] == count(expected):
         return f"Restore the pictures: {name}.reshape(-1, {', '.join(map(str, expected))})"
     if len(shape) > 1:
         return f"Resize the data, or build the model with input_shape={tuple(shape[1:])}"

@@ -14,7 +14,7 @@ import numpy as np
 from convista import arguments
 from convista.data.pictures import Preprocessing, read_picture
 from convista.errors import ArgumentError, DataError, ShapeError, suggest
-from convista.kernels.compiler import compile_function
+from convista.kernels.compiler import compile_function, use_cache
 from convista.layers.base import Layer
 from convista.layers.symbolic import SymbolicTensor
 from convista.models import inputs as input_checks
@@ -70,9 +70,7 @@ class Model:
         *,
         seed: int | None = None,
     ):
-        starts: list[Any] = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-        ends: list[Any] = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
-        self._begin(Graph.between(starts, ends), name or "model", seed)
+        self._begin(Graph.between(_listed(inputs), _listed(outputs)), name or "model", seed)
 
     def _begin(self, graph: Graph | None, name: str, seed: int | None) -> None:
         self._graph = graph
@@ -185,7 +183,9 @@ class Model:
         """All numbers that change while the network learns."""
         if self._train is None:
             memory.check_weights(self.graph, self._where)
-            params, state = compile_function(self.graph.init)(Streams(self.seed).weights)
+            use_cache()
+            # Not compiled as a whole: XLA unrolls every draw, and a network of four layers took 8 s instead of 3.
+            params, state = self.graph.init(Streams(self.seed).weights)
             return self._take_weights(params, state)
         return self._train
 
@@ -335,7 +335,7 @@ class Model:
 
     @property
     def compiled(self) -> bool:
-        """Whether the model knows how to learn."""
+        """Whether the model was told how to learn."""
         return self._compilation is not None
 
     @property
@@ -603,7 +603,7 @@ class Model:
         if verbose not in (0, False):
             line = " - ".join(f"{name}: {value:.4f}" for name, value in loop.scalars(values).items())
             print(line, file=loop.error_stream())
-        return _listed(values, return_dict)
+        return _reported(values, return_dict)
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0, steps: int | None = None) -> Any:
         """Return the network's output for arrays, for an iterable of batches, or for picture files.
@@ -712,14 +712,14 @@ class Model:
         data = self._examples(x, y, sample_weight, class_weight, "train_on_batch")
         self._start_optimizer()
         values = loop.single_step(self, self._ready_trainer(), batches.padded(data, data.size))
-        return _listed(values, return_dict)
+        return _reported(values, return_dict)
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Return loss and metrics of one batch, without learning."""
         self._compiled()
         data = self._examples(x, y, sample_weight, None, "test_on_batch")
         values = self._ready_trainer().evaluate(self.train_state, [batches.padded(data, data.size)])
-        return _listed(values, return_dict)
+        return _reported(values, return_dict)
 
     # --- files -----------------------------------------------------------------------------------------------------
 
@@ -759,6 +759,10 @@ class Model:
         return saving.from_json(text)
 
 
+def _listed(tensors: Any) -> list[SymbolicTensor]:
+    return list(tensors) if isinstance(tensors, list | tuple) else [tensors]
+
+
 class _CheckedStream(Stream):
     """A stream whose batches are checked against the model as they come."""
 
@@ -796,7 +800,7 @@ class _CheckedStream(Stream):
         return item
 
 
-def _listed(values: dict[str, Any], as_dictionary: bool) -> Any:
+def _reported(values: dict[str, Any], as_dictionary: bool) -> Any:
     if as_dictionary:
         return values
     return list(values.values()) if len(values) > 1 else values["loss"]

@@ -124,7 +124,7 @@ class Summary:
         return any(row.inputs for row in self.rows)
 
     def _body(self) -> list[tuple[str, ...]]:
-        body = []
+        body: list[tuple[str, ...]] = []
         for row in self.rows:
             columns: tuple[str, ...] = (
                 f"{row.name} ({row.kind})",
