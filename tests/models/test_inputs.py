@@ -214,7 +214,7 @@ def test_softmax_and_from_logits(loss):
 def test_a_model_without_input_shape_is_checked_when_it_has_one():
     model = Sequential([Flatten(), Dense(10, activation="softmax")])
     model.compile("sgd", SparseCategoricalCrossentropy(from_logits=True))
-    with pytest.raises(ArgumentError, match="^SparseCategoricalCrossentropy: from_logits=True means"):
+    with pytest.raises(ArgumentError, match=r"^SparseCategoricalCrossentropy: from_logits=True means"):
         model.fit(PICTURES, np.zeros(7, int), verbose=0)
 
 

@@ -196,7 +196,7 @@ def test_inputs_and_outputs_have_to_belong_together():
 def test_calling_a_model():
     model = Sequential([Dense(2, input_shape=(3,))])
     np.testing.assert_allclose(model([[1.0, 2.0, 3.0]]), model.predict(np.array([[1.0, 2.0, 3.0]])), rtol=1e-6)
-    with pytest.raises(ShapeError, match="^x: the model takes batches of 3"):
+    with pytest.raises(ShapeError, match=r"^x: the model takes batches of 3"):
         model(B)
     with pytest.raises(ArgumentError) as caught:
         model(Input((3,)))

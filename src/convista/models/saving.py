@@ -84,7 +84,7 @@ def load_model(path: str | Path) -> Model:
         8
     """
     config, tensors = archive.read(path)
-    model = _described(config, f"{path}: config.json")
+    model = _described(config, f"{path}, config.json")
     _take_tensors(model, tensors, str(path))
     _take_optimizer(model, config, tensors, str(path))
     return model
@@ -262,21 +262,21 @@ def _take_description(model: Model, config: Mapping[str, Any]) -> None:
 def _try(graph: Graph) -> None:
     """Trace each layer without any numbers, so that a wrong field is found now and not in the first prediction."""
     shapes = graph.shapes()
-    tried: set[str] = set()
     for node in graph.nodes:
-        taken = node.input_shape(shapes)
-        description = f"{type(node.layer).__name__} {node.layer.to_config() | {'name': None}} {taken}"
-        if node.inputs and description not in tried and not any(None in shapes[spot] for spot in node.inputs):
-            tried.add(description)
-            _try_layer(node.layer, taken)
+        taken = tuple(shapes[spot] for spot in node.inputs)
+        if taken and not any(None in shape for shape in taken):
+            _trace(type(node.layer).__name__, json.dumps(node.layer.to_config() | {"name": None}), taken)
 
 
-def _try_layer(layer: Layer, taken: Any) -> None:
-    shapes = taken if layer.merges else [taken]
-    x = [jax.ShapeDtypeStruct((1, *shape), jnp.float32) for shape in shapes]
+@functools.lru_cache(maxsize=1024)
+def _trace(kind: str, config: str, taken: tuple[tuple[int, ...], ...]) -> None:
+    # Described by texts, so that a layer that was traced once is not traced again: that takes milliseconds.
+    layer = from_config(kind, json.loads(config))
+    x = [jax.ShapeDtypeStruct((1, *shape), jnp.float32) for shape in taken]
+    shape: Any = list(taken) if layer.merges else taken[0]
     params, state = (
         {name: jax.ShapeDtypeStruct(parameter.shape, jnp.float32) for name, parameter in group.items()}
-        for group in (layer.parameters(taken), layer.statistics(taken))
+        for group in (layer.parameters(shape), layer.statistics(shape))
     )
     key = jax.eval_shape(lambda: jax.random.key(0))
     jax.eval_shape(functools.partial(layer.apply, training=True), params, state, x if layer.merges else x[0], key=key)
