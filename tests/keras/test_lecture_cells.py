@@ -250,6 +250,7 @@ def test_000_the_network_without_pooling() -> None:
     assert last_convolution(summary).receptive_field == (7, 7)
 
 
+@pytest.mark.slow
 def test_000_the_convolutional_network_learns(mnist: Dataset, shortened: Callable[[int], None]) -> None:
     shortened(1280)
     notebook = Notebook(DENSE)
@@ -301,6 +302,7 @@ def test_004_the_network_with_dropout() -> None:
     assert summary.total == 297_578
 
 
+@pytest.mark.slow
 def test_004_the_network_learns(mnist: Dataset, shortened: Callable[[int], None]) -> None:
     shortened(640)
     notebook = Notebook(DROPOUT)
