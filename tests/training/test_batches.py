@@ -144,7 +144,7 @@ def test_weights_that_cannot_be_right(sample_weight, class_weight, message):
 
 
 def test_texts_are_no_weights():
-    with pytest.raises(DataError, match="^sample_weight is an array of numbers"):
+    with pytest.raises(DataError, match=r"^sample_weight is an array of numbers"):
         examples(X, Y, ["heavy"] * 10)
 
 

@@ -1,4 +1,4 @@
-"""The loop: epochs, partial batches, streams, callbacks, divergence; the same bits however the steps are cut into calls."""
+"""The loop: epochs, partial batches, streams, callbacks, divergence; the same bits however steps are cut into calls."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ def test_a_generator_that_ends_early_is_an_error_and_what_was_learned_stays():
     with pytest.raises(DataError) as caught:
         fit(net(), x=batches_of(), y=None, epochs=2)
     assert str(caught.value).startswith("the iterable yields at least 1 batch for epoch 2. Received 0.")
-    with pytest.raises(DataError, match="^the iterable yields at least one batch. Received none.$"):
+    with pytest.raises(DataError, match=r"^the iterable yields at least one batch\. Received none\.$"):
         fit(net(), x=iter([]), y=None)
 
 
@@ -543,7 +543,7 @@ def test_a_loss_that_is_nan_stops_with_the_last_good_weights(calls, monkeypatch)
 
 def test_a_stream_that_diverges_keeps_the_same_weights():
     model = fragile(8)
-    with pytest.raises(DivergedError, match="^the loss became NaN at step 3 of epoch 1"):
+    with pytest.raises(DivergedError, match=r"^the loss became NaN at step 3 of epoch 1"):
         fit(model, x=batches_of(y=TARGETS), y=None)
     expected = fragile(8)
     fit(expected, y=TARGETS, shuffle=False, steps_per_epoch=1)

@@ -134,10 +134,15 @@ class Summary:
             if self.detail:
                 macs = "?" if row.multiply_accumulates is None else f"{row.multiply_accumulates:,}".replace(",", " ")
                 memory = "?" if row.activation_bytes is None else bytes_text(row.activation_bytes)
-                seen = "all" if row.receptive_field is None else times(row.receptive_field)
+                seen = "?" if row.output_shape is None else "all"
+                seen = seen if row.receptive_field is None else times(row.receptive_field)
                 columns += (row.kernel, macs, memory, seen)
             body.append((*columns, ", ".join(row.inputs)) if self._branches else columns)
         return body
+
+    @property
+    def _varies(self) -> bool:
+        return any(row.activation_bytes is None for row in self.rows)
 
     def _totals(self) -> list[str]:
         lines = [
@@ -149,12 +154,9 @@ class Summary:
             )
         ]
         if self.detail:
-            memory = sum(row.activation_bytes or 0 for row in self.rows)
-            macs = f"{self.multiply_accumulates:,}".replace(",", " ")
-            lines += [
-                f"Multiply–accumulates of one example: {macs}",
-                f"Activations of one example: {bytes_text(memory)}",
-            ]
+            macs = "?" if self._varies else f"{self.multiply_accumulates:,}".replace(",", " ")
+            memory = "?" if self._varies else bytes_text(sum(row.activation_bytes or 0 for row in self.rows))
+            lines += [f"Multiply–accumulates of one example: {macs}", f"Activations of one example: {memory}"]
         if any(row.output_shape is None for row in self.rows):
             lines.append("Shapes marked ? are known once the first layer has input_shape=… or the model has seen data.")
         return lines
