@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +12,25 @@ import jax.numpy as jnp
 import numpy as np
 
 from convista import arguments
-from convista.data.pictures import Preprocessing, read_picture
-from convista.errors import ArgumentError, DataError, ShapeError, suggest
-from convista.kernels.compiler import compile_function, use_cache
-from convista.layers.base import Layer
+from convista.errors import ArgumentError, DataError, suggest
+from convista.kernels.compiler import compile_function
 from convista.layers.symbolic import SymbolicTensor
-from convista.models import inputs as input_checks
 from convista.models import memory, saving
-from convista.models.graph import Graph, Tree
-from convista.models.seed import Streams, checked_seed, default_seed
-from convista.models.summary import Summary, summarize
+from convista.models.feeding import CheckedStream, Feeding, no_rows, only_stream, picture_paths
+from convista.models.graph import Graph
+from convista.models.network import Network
+from convista.models.seed import Streams
 from convista.training import batches, loop
 from convista.training.batches import Examples, Stream
 from convista.training.callbacks import Callback
 from convista.training.compilation import Compilation
 from convista.training.history import History
 from convista.training.progress import make_progress
-from convista.training.step import TrainState
 
 _PREDICTION_BATCH = 256
 
 
-class Model:
+class Model(Network):
     """A network between symbolic inputs and outputs, with branches and merges.
 
     Args:
@@ -73,217 +70,16 @@ class Model:
         self._begin(Graph.between(_listed(inputs), _listed(outputs)), name or "model", seed)
 
     def _begin(self, graph: Graph | None, name: str, seed: int | None) -> None:
-        self._graph = graph
-        self.name = name
-        self.seed = default_seed() if seed is None else checked_seed(seed)
-        self.classes: tuple[str, ...] | None = None
-        self._preprocessing: Preprocessing | None = None
+        super()._begin(graph, name, seed)
         self.history: History | None = None
         self.stop_training = False
-        self._train: TrainState | None = None
         self._compilation: Compilation | None = None
         self._trainer: loop.Trainer | None = None
         self._forward: Any = None
+        self._feeding = Feeding(self)
 
-    @property
-    def preprocessing(self) -> Preprocessing | None:
-        """How pictures and whole numbers become inputs, saved with the model."""
-        return self._preprocessing
-
-    @preprocessing.setter
-    def preprocessing(self, value: Preprocessing | None) -> None:
-        # Compiled programs hold the scale as a constant.
-        if value != self._preprocessing:
-            self._trainer, self._forward = None, None
-        self._preprocessing = value
-
-    # --- structure -------------------------------------------------------------------------------------------------
-
-    @property
-    def graph(self) -> Graph:
-        """The network as data.
-
-        Raises:
-            ShapeError: The input's shape is not known yet.
-        """
-        if self._graph is None:
-            raise ShapeError(
-                "the shape of the input is known before the first number is",
-                where=self._where,
-                received="no input_shape",
-                fix="Give the first layer input_shape=(28, 28, 1), begin with Input((28, 28, 1)), or call fit first",
-            )
-        return self._graph
-
-    @property
-    def built(self) -> bool:
-        """Whether all shapes are known."""
-        return self._graph is not None
-
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers in the order in which they run, each once."""
-        return list(self.graph.layers.values())
-
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """Return a layer by name or by place.
-
-        Raises:
-            ArgumentError: There is none.
-        """
-        layers = self.graph.layers
-        if name is not None and name in layers:
-            return layers[name]
-        if name is None and index is not None and -len(layers) <= index < len(layers):
-            return list(layers.values())[index]
-        wanted = f"{name!r}" if name is not None else f"index={index}"
-        raise ArgumentError(f"{self.name!r} has this layer", received=wanted, fix=suggest(str(name), layers))
-
-    @property
-    def input_shape(self) -> Any:
-        """The input's shape with the batch axis first, as in Keras; a list of shapes for several inputs."""
-        return self._ends(self.graph.inputs)
-
-    @property
-    def output_shape(self) -> Any:
-        """The output's shape with the batch axis first; a list of shapes for several outputs."""
-        return self._ends(self.graph.outputs)
-
-    def _ends(self, places: Sequence[int]) -> Any:
-        shapes = self.graph.shapes()
-        found = [(None, *shapes[place]) for place in places]
-        return found[0] if len(found) == 1 else found
-
-    def summary(self, detail: bool = False, *, print_to: Any = print) -> Summary:
-        """Print the table of layers, shapes and parameters, and return it.
-
-        Args:
-            detail: Also kernels, multiply–accumulates, activation memory and receptive fields.
-            print_to: Called with the text; ``None`` prints nothing.
-
-        Returns:
-            The summary: ``str()`` is the table, a notebook shows HTML, ``to_dict()`` is data.
-        """
-        result = self._summary(detail)
-        if print_to is not None:
-            print_to(str(result))
-        return result
-
-    def _summary(self, detail: bool) -> Summary:
-        return summarize(self.name, self.graph, detail)
-
-    def count_params(self) -> int:
-        """Return the number of parameters, learned and kept."""
-        return sum(learned + kept for learned, kept in self.graph.parameter_counts().values())
-
-    # --- numbers ---------------------------------------------------------------------------------------------------
-
-    @property
-    def train_state(self) -> TrainState:
-        """All numbers that change while the network learns."""
-        if self._train is None:
-            memory.check_weights(self.graph, self._where)
-            use_cache()
-            # Not compiled as a whole: XLA unrolls every draw, and a network of four layers took 8 s instead of 3.
-            params, state = self.graph.init(Streams(self.seed).weights)
-            return self._take_weights(params, state)
-        return self._train
-
-    @train_state.setter
-    def train_state(self, value: TrainState) -> None:
-        self._train = value
-
-    @property
-    def params(self) -> Tree:
-        """What is learned: ``{layer: {name: array}}``."""
-        return self.train_state.params
-
-    @params.setter
-    def params(self, value: Tree) -> None:
-        self._train = self.train_state._replace(params=value)
-
-    @property
-    def state(self) -> Tree:
-        """What is kept but not learned, such as moving averages: ``{layer: {name: array}}``."""
-        return self.train_state.state
-
-    def _take_weights(self, params: Tree, state: Tree) -> TrainState:
-        """Take given weights without drawing any first."""
-        fresh = TrainState(params, state, None, jnp.int32(0), Streams(self.seed).dropout, jnp.float32(0))
-        self._train = fresh if self._train is None else self._train._replace(params=params, state=state)
-        return self._train
-
-    @property
-    def _where(self) -> str:
-        return f"{type(self).__name__} {self.name!r}"
-
-    def _weight_places(self) -> Iterator[tuple[str, str, str, tuple[int, ...]]]:
-        for layer, (learned, kept) in self.graph.parameters().items():
-            for part, group in (("params", learned), ("state", kept)):
-                for name, parameter in group.items():
-                    yield part, layer, name, parameter.shape
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Return all weights in Keras's order: layer by layer, what is learned before what is kept."""
-        trees = {"params": self.params, "state": self.state}
-        return [np.array(trees[part][layer][name]) for part, layer, name, _ in self._weight_places()]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Replace all weights.
-
-        Args:
-            weights: Arrays in the order and shapes of ``get_weights``.
-
-        Raises:
-            ShapeError: Their number or shapes differ.
-        """
-        places = list(self._weight_places())
-        if len(weights) != len(places):
-            raise ShapeError(
-                f"{self.name!r} has {len(places)} arrays of weights", where="set_weights", received=f"{len(weights)}"
-            )
-        trees: dict[str, Tree] = {"params": {}, "state": {}}
-        for (part, layer, name, shape), array in zip(places, weights, strict=True):
-            if tuple(np.shape(array)) != shape:
-                raise ShapeError(
-                    f"{name} of {layer!r} has shape {shape}", where="set_weights", received=f"{tuple(np.shape(array))}"
-                )
-            trees[part].setdefault(layer, {})[name] = jnp.array(array, jnp.float32)
-        self._take_weights(trees["params"], trees["state"])
-
-    def apply(
-        self,
-        params: Tree,
-        state: Tree,
-        x: Any,
-        *,
-        training: bool = False,
-        key: jax.Array | None = None,
-        mask: jax.Array | None = None,
-    ) -> tuple[Any, Tree]:
-        """Return ``(y, state)`` for a batch: the network as a pure function, for people who write their own JAX.
-
-        Args:
-            params: As ``model.params``.
-            state: As ``model.state``.
-            x: One array ``(N, …)``, or a tuple with one for each input. Whole numbers are scaled by
-                ``model.preprocessing.scale`` where that is set.
-            training: Whether dropout drops and batch statistics are used.
-            key: Random key for dropout.
-            mask: ``(N,)``, 0 for rows that only fill up the batch.
-        """
-        return self.graph.apply(params, state, self._prepared(x), training=training, key=key, mask=mask)
-
-    def _prepared(self, x: Any) -> Any:
-        scale = self.preprocessing.scale if self.preprocessing is not None else None
-
-        def prepare(array: jax.Array) -> jax.Array:
-            if not jnp.issubdtype(array.dtype, jnp.floating):
-                array = array.astype(jnp.float32)
-                return array * jnp.float32(scale) if scale is not None else array
-            return array.astype(jnp.float32)
-
-        return jax.tree.map(prepare, x)
+    def _forget_programs(self) -> None:
+        self._trainer, self._forward = None, None
 
     def __call__(self, x: Any, training: bool = False) -> Any:
         """Return the network's output for a batch of arrays, as a JAX array."""
@@ -294,14 +90,15 @@ class Model:
                 received="a symbolic tensor",
                 fix="Call its layers one by one: for layer in model.layers: x = layer(x)",
             )
-        x = self._arranged(x)
+        x = self._feeding.arranged(x)
         arrays = [jnp.asarray(batches.as_array(item, "x")) for item in (x if isinstance(x, tuple) else (x,))]
         x = tuple(arrays) if isinstance(x, tuple) else arrays[0]
         self._build_for(x)
-        self._check_shapes(x, "x")
+        self._feeding.check_shapes(x, "x")
         return self.apply(self.params, self.state, x, training=training)[0]
 
-    # --- verbs -----------------------------------------------------------------------------------------------------
+    def _build_for(self, x: Any) -> None:
+        """Let a model without input shape take that of the data; a functional model always has one."""
 
     def compile(
         self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Sequence[Any] | None = None, **unknown: Any
@@ -327,7 +124,7 @@ class Model:
                 fix=suggest(name, ("optimizer", "loss", "metrics")),
             )
         self._compilation = Compilation.of(optimizer, loss, metrics or ())
-        self._trainer = None
+        self._forget_programs()
         if self._train is not None:
             self._train = self._train._replace(opt_state=None)
         if self.built:
@@ -464,7 +261,7 @@ class Model:
         watchers = _watchers(callbacks)
         size = _steps(validation_batch_size, "validation_batch_size", "fit") or plan.batch_size
         rounds = _steps(validation_steps, "validation_steps", "fit")
-        source, validation = self._sources(x, y, sample_weight, class_weight, validation_split, validation_data)
+        source, validation = self._feeding.sources(x, y, sample_weight, class_weight, validation_split, validation_data)
         self._start_optimizer()
         with memory.explained(plan.batch_size):
             self.history = loop.fit(
@@ -477,85 +274,6 @@ class Model:
                 progress=progress,
             )
         return self.history
-
-    def _sources(self, x, y, sample_weight, class_weight, validation_split, validation_data):
-        if batches.is_stream(x):
-            given = {"y": y, "sample_weight": sample_weight, "validation_split": validation_split or None}
-            _only_stream("fit", given)
-            stream = _CheckedStream(x, class_weight, self)
-            self._build_for(stream.first().x)
-            self._check_class_weight(class_weight)
-            return stream, self._validation(validation_data)
-        data = self._examples(x, y, sample_weight, class_weight, "fit")
-        data, held_out = batches.split(data, validation_split if validation_data is None else 0.0)
-        return data, held_out if validation_data is None else self._validation(validation_data)
-
-    def _examples(self, x, y, sample_weight, class_weight, verb: str, name: str = "x") -> Examples:
-        if x is None or y is None:
-            missing = " and ".join(f"{key}=None" for key, value in (("x", x), ("y", y)) if value is None)
-            raise ArgumentError(
-                f"{verb} takes inputs and targets", where=verb, received=missing, fix=f"model.{verb}(x, y)"
-            )
-        data = batches.examples(self._arranged(x), y, sample_weight, class_weight)
-        self._check(data, name)
-        self._check_class_weight(class_weight)
-        return data
-
-    def _check_class_weight(self, class_weight: Any) -> None:
-        if class_weight is not None:
-            units = self.output_shape[-1]
-            batches.check_class_weight(class_weight, 2 if units == 1 else units)
-
-    def _validation(self, data: Any) -> Examples | Stream | None:
-        if data is None:
-            return None
-        if batches.is_stream(data):
-            return _CheckedStream(data, None, self)
-        if not isinstance(data, tuple | list) or len(data) not in (2, 3):
-            raise ArgumentError(
-                "validation_data is (x, y), (x, y, sample_weight) or an iterable of batches",
-                where="fit",
-                received=f"{len(data)} items" if isinstance(data, tuple | list) else type(data).__name__,
-            )
-        return self._examples(
-            data[0], data[1], data[2] if len(data) == 3 else None, None, "fit", "x of validation_data"
-        )
-
-    def _arranged(self, x: Any) -> Any:
-        """Return inputs as a tuple for several, and as one array otherwise."""
-        if self._graph is None:
-            return input_checks.arranged(x, [None])
-        shapes = self.graph.shapes()
-        expected = [shapes[place] for place in self.graph.inputs]
-        return input_checks.arranged(x, expected, [self.graph.nodes[place].name for place in self.graph.inputs])
-
-    def _check(self, data: Examples, name: str) -> None:
-        self._build_for(data.x)
-        self._check_inputs(data.x, name)
-        if data.y is not None:
-            self._compiled().loss.check(data.y, self.output_shape[1:])
-        self._learn_scale(data.x)
-
-    def _check_inputs(self, x: Any, name: str) -> None:
-        self._check_shapes(x, name)
-        scaled = self.preprocessing is not None and self.preprocessing.scale is not None
-        for array in x if isinstance(x, tuple) else (x,):
-            input_checks.check_values(array, self.graph.nodes, scaled, name)
-
-    def _check_shapes(self, x: Any, name: str) -> None:
-        shapes = self.graph.shapes()
-        input_checks.check_shapes(x, [shapes[place] for place in self.graph.inputs], name)
-        memory.check_activations(self.graph, self._where)
-
-    def _learn_scale(self, x: Any) -> None:
-        """Remember that pictures were given as 0…1, so that ``predict("photo.jpg")`` treats files the same way."""
-        if self.preprocessing is None and not isinstance(x, tuple) and x.ndim == 4 and x.shape[-1] in (1, 3):
-            sample = np.asarray(x[:1024])
-            if sample.dtype.kind == "f" and sample.min() >= 0 and 0 < sample.max() <= 1:
-                self.preprocessing = Preprocessing(scale=1 / 255)
-
-    def _build_for(self, x: Any) -> None:
-        """Let a model without input shape take that of the data; a functional model always has one."""
 
     def evaluate(
         self,
@@ -591,12 +309,12 @@ class Model:
         size = arguments.integer(32 if batch_size is None else batch_size, "batch_size", where="evaluate")
         rounds = _steps(steps, "steps", "evaluate")
         if batches.is_stream(x):
-            _only_stream("evaluate", {"y": y, "sample_weight": sample_weight})
-            stream = _CheckedStream(x, None, self)
+            only_stream("evaluate", {"y": y, "sample_weight": sample_weight})
+            stream = CheckedStream(x, None, self._feeding)
             self._build_for(stream.first().x)
             data: Examples | Stream = stream
         else:
-            data = self._examples(x, y, sample_weight, None, "evaluate")
+            data = self._feeding.examples(x, y, sample_weight, None, "evaluate")
         trainer = self._ready_trainer()
         with memory.explained(size):
             values = trainer.evaluate(self.train_state, loop.validation_batches(data, size, rounds))
@@ -630,21 +348,14 @@ class Model:
         )
         if batches.is_stream(x):
             return self._predict_stream(x, wanted, _steps(steps, "steps", "predict"))
-        paths = _picture_paths(x)
-        x = self._pictures(paths) if paths else self._arranged(x)
-        if self.built and _no_rows(x):
-            return self._nothing(x)
+        paths = picture_paths(x)
+        x = self._feeding.pictures(paths) if paths else self._feeding.arranged(x)
+        if self.built and no_rows(x):
+            return self._feeding.nothing(x)
         data = batches.examples(x, None)
         self._build_for(data.x)
-        self._check_inputs(data.x, "x")
+        self._feeding.check_inputs(data.x, "x")
         return self._predict_arrays(data, min(wanted, 1 << (data.size - 1).bit_length()))
-
-    def _nothing(self, x: Any) -> Any:
-        if not isinstance(x, list):
-            self._check_shapes(x, "x")
-        shapes = self.graph.shapes()
-        none = [np.zeros((0, *(size or 0 for size in shapes[place])), np.float32) for place in self.graph.outputs]
-        return none if len(none) > 1 else none[0]
 
     def _predict_arrays(self, data: Examples, size: int) -> Any:
         if self._forward is None:
@@ -658,35 +369,10 @@ class Model:
 
     def _predict_stream(self, source: Any, size: int, steps: int | None) -> Any:
         items = itertools.islice(Stream(source).items(), steps)
-        parts = [self.predict(item[0] if self._has_targets(item) else item, size) for item in items]
+        parts = [self.predict(item[0] if self._feeding.has_targets(item) else item, size) for item in items]
         if not parts:
             raise DataError("the iterable yields at least one batch", where="predict", received="none")
         return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
-
-    def _has_targets(self, item: Any) -> bool:
-        """Whether a batch is ``(x, y)`` or ``[x, y]``, as ``fit`` takes it, and not a list of rows or of inputs."""
-        if isinstance(item, list) and len(item) in (2, 3) and self.built and len(self.graph.inputs) == 1:
-            return np.ndim(item[0]) == len(self.input_shape)
-        return isinstance(item, tuple)
-
-    def _pictures(self, paths: Sequence[Path]) -> np.ndarray:
-        shape = self.graph.shapes()[self.graph.inputs[0]]
-        if len(self.graph.inputs) != 1 or len(shape) != 3 or None in shape:
-            raise ShapeError(
-                "a model that reads picture files takes pictures of one known size",
-                where=self._where,
-                received=f"input_shape={self.input_shape}",
-                fix="Read the pictures yourself and pass arrays",
-            )
-        how = self.preprocessing or Preprocessing()
-        if how.scale is None and not input_checks.rescales(self.graph.nodes):
-            raise DataError(
-                "a model that reads picture files knows how their values 0…255 are scaled",
-                where=self._where,
-                received="a model that was not trained on values 0…1, without Rescaling and without preprocessing",
-                fix="Set model.preprocessing = convista.Preprocessing(scale=1 / 255) if that is how it was trained",
-            )
-        return np.stack([read_picture(path, (shape[0] or 0, shape[1] or 0, shape[2] or 0), how) for path in paths])
 
     def train_on_batch(
         self,
@@ -709,7 +395,7 @@ class Model:
             DivergedError: The loss is NaN or infinite; the weights are those before the step.
         """
         self._compiled()
-        data = self._examples(x, y, sample_weight, class_weight, "train_on_batch")
+        data = self._feeding.examples(x, y, sample_weight, class_weight, "train_on_batch")
         self._start_optimizer()
         values = loop.single_step(self, self._ready_trainer(), batches.padded(data, data.size))
         return _reported(values, return_dict)
@@ -717,11 +403,9 @@ class Model:
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Return loss and metrics of one batch, without learning."""
         self._compiled()
-        data = self._examples(x, y, sample_weight, None, "test_on_batch")
+        data = self._feeding.examples(x, y, sample_weight, None, "test_on_batch")
         values = self._ready_trainer().evaluate(self.train_state, [batches.padded(data, data.size)])
         return _reported(values, return_dict)
-
-    # --- files -----------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path, overwrite: bool = True) -> None:
         """Write the model to one file: layers, weights, classes, preprocessing and the optimizer's memory.
@@ -763,43 +447,6 @@ def _listed(tensors: Any) -> list[SymbolicTensor]:
     return list(tensors) if isinstance(tensors, list | tuple) else [tensors]
 
 
-class _CheckedStream(Stream):
-    """A stream whose batches are checked against the model as they come."""
-
-    def __init__(self, source: Any, class_weight: Mapping[int, float] | None, model: Model):
-        super().__init__(source, class_weight)
-        self._model = model
-        self._kept: list[Examples] = []
-
-    def first(self) -> Examples:
-        """Return the first batch; a generator will give it again.
-
-        Raises:
-            DataError: There is no batch.
-        """
-        found = next(super().examples(), None)
-        if found is None:
-            raise DataError("the iterable yields at least one batch", received="none")
-        if self._iterator is not None:
-            self._kept.append(found)
-        return found
-
-    def examples(self) -> Iterator[Examples]:
-        """Yield the batches as they come, checked."""
-        while self._kept:
-            yield self._verified(self._kept.pop())
-        for item in super().examples():
-            yield self._verified(item)
-
-    def arranged(self, x: Any) -> Any:
-        """Return a batch's inputs in the model's order."""
-        return self._model._arranged(x)
-
-    def _verified(self, item: Examples) -> Examples:
-        self._model._check(item, "x of a batch")
-        return item
-
-
 def _reported(values: dict[str, Any], as_dictionary: bool) -> Any:
     if as_dictionary:
         return values
@@ -828,24 +475,3 @@ def _watchers(callbacks: Any) -> list[Callback]:
     if not isinstance(callbacks, Iterable):
         raise ArgumentError("callbacks is a list of callbacks", where="fit", received=f"callbacks={callbacks!r}")
     return list(callbacks)
-
-
-def _only_stream(verb: str, given: Mapping[str, Any]) -> None:
-    for name, value in given.items():
-        if value is not None:
-            raise ArgumentError(
-                "an iterable brings its own targets and weights", where=verb, received=f"{name} beside an iterable"
-            )
-
-
-def _no_rows(x: Any) -> bool:
-    items = x if isinstance(x, tuple) else (x,)
-    return all(len(item) == 0 if isinstance(item, list) else getattr(item, "shape", ())[:1] == (0,) for item in items)
-
-
-def _picture_paths(x: Any) -> list[Path]:
-    if isinstance(x, str | Path):
-        return [Path(x)]
-    if isinstance(x, list | tuple) and x and all(isinstance(item, str | Path) for item in x):
-        return [Path(item) for item in x]
-    return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax
+import numpy as np
 
 from convista import arguments
 from convista.errors import ArgumentError
@@ -62,9 +63,9 @@ class Streams:
         return jax.random.fold_in(jax.random.key(self.seed), 0)
 
     @property
-    def shuffle(self) -> jax.Array:
-        """The stream that orders examples."""
-        return jax.random.fold_in(jax.random.key(self.seed), 1)
+    def shuffle(self) -> int:
+        """The key of the stream that orders examples, one order a pass."""
+        return int(np.random.SeedSequence([self.seed, 1]).generate_state(1, np.uint64)[0])
 
     @property
     def dropout(self) -> jax.Array:

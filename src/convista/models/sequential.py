@@ -146,7 +146,8 @@ class Sequential(Model):
     def _replace_graph(self, graph: Graph | None) -> None:
         """Take a new graph and keep the weights of layers that stayed."""
         old = self._train
-        self._graph, self._train, self._trainer, self._forward = graph, None, None, None
+        self._graph, self._train = graph, None
+        self._forget_programs()
         if old is not None and graph is not None:
             fresh = self.train_state
             kept = {name for name in old.params if _same_shapes(old.params[name], fresh.params.get(name))}

@@ -58,7 +58,7 @@ def max_pooling(x: jax.Array, geometry: PoolingGeometry) -> jax.Array:
     Source: lecture 000, «max-pooling».
     """
     if math.prod(geometry.size) > _MAXIMUM_UNROLLED_CELLS:
-        lowest = jnp.array(-jnp.inf, x.dtype)
+        lowest = np.array(-np.inf, x.dtype)  # JAX differentiates the window only where this is a constant, also in jit
         return lax.reduce_window(
             x, lowest, lax.max, (1, *geometry.size, 1), (1, *geometry.strides, 1), ((0, 0), *geometry.pads, (0, 0))
         )
@@ -144,7 +144,7 @@ def average_pooling(x: jax.Array, geometry: PoolingGeometry) -> jax.Array:
         [2.5, 4.5, 10.5, 12.5]
     """
     if math.prod(geometry.size) > _MAXIMUM_UNROLLED_CELLS:
-        zero = jnp.zeros((), x.dtype)
+        zero = np.zeros((), x.dtype)
         window, strides, pads = (1, *geometry.size, 1), (1, *geometry.strides, 1), ((0, 0), *geometry.pads, (0, 0))
         total = lax.reduce_window(x, zero, lax.add, window, strides, pads)
     else:

@@ -46,7 +46,7 @@ class Plan:
         batch_size: Examples a step.
         steps_per_epoch: Steps after which an epoch ends; ``None`` sees all data once.
         shuffle: Whether arrays are seen in a new random order each epoch.
-        shuffle_key: Random key of that order.
+        shuffle_key: Where the stream of those orders begins.
         validation_freq: Epochs between validations.
         verbose: What the user asked to see; callbacks are told.
     """
@@ -56,7 +56,7 @@ class Plan:
     batch_size: int = 32
     steps_per_epoch: int | None = None
     shuffle: bool = True
-    shuffle_key: Any = None
+    shuffle_key: int = 0
     validation_freq: int = 1
     verbose: int | str = "auto"
 
@@ -352,10 +352,17 @@ class _Arrays:
         begun, within = divmod(epoch * self._steps, self.per_pass)
         whole = self._steps % self.per_pass == 0
         touched = self._steps // self.per_pass if whole else (self._steps - 1) // self.per_pass + 2
-        key = self.plan.shuffle_key if self.plan.shuffle else None
-        passes = jnp.arange(begun, begun + touched, dtype=jnp.int32)
-        places = _passes(key, passes, self.source.size, self.per_pass * self.batch_size)
-        return _slice(places, within * self.batch_size, self._steps * self.batch_size)
+        places = np.concatenate([self._pass(number) for number in range(begun, begun + touched)])
+        first = within * self.batch_size
+        return jnp.asarray(places[first : first + self._steps * self.batch_size])
+
+    def _pass(self, number: int) -> np.ndarray:
+        """Return the order of one pass, with -1 where its last batch is filled up."""
+        places = np.arange(self.source.size, dtype=np.int32)
+        if self.plan.shuffle:
+            # On the host: XLA takes longer to compile a sort than NumPy to shuffle 60 000 places.
+            places = np.random.Generator(np.random.Philox(key=self.plan.shuffle_key + number)).permutation(places)
+        return np.pad(places, (0, self.per_pass * self.batch_size - len(places)), constant_values=-1)
 
 
 def _again(before: TrainState, call: Callable[[int], Any]) -> Callable[[int], TrainState]:
@@ -364,23 +371,6 @@ def _again(before: TrainState, call: Callable[[int], Any]) -> Callable[[int], Tr
 
 def _always(state: TrainState) -> Callable[..., TrainState]:
     return lambda *_: state
-
-
-@functools.partial(jax.jit, static_argnames="length")
-def _slice(places: jax.Array, begin: int, length: int) -> jax.Array:
-    return lax.dynamic_slice(places.reshape(-1), (begin,), (length,))
-
-
-@functools.partial(jax.jit, static_argnames=("size", "width"))
-def _passes(key: jax.Array | None, passes: jax.Array, size: int, width: int) -> jax.Array:
-    """Return for each pass its order of the examples, shuffled if there is a key, with -1 up to ``width``."""
-
-    def one(number):
-        places = jnp.arange(size, dtype=jnp.int32)
-        shuffled = places if key is None else jax.random.permutation(jax.random.fold_in(key, number), places)
-        return jnp.pad(shuffled, (0, width - size), constant_values=-1)
-
-    return jax.vmap(one)(passes)
 
 
 @dataclass
