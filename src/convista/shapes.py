@@ -60,14 +60,15 @@ class Window:
             >>> Window((3, 2), (2, 3), (1, 1)).output_sizes((28, 56))
             (13, 19)
         """
-        result = tuple(None if size is None else self._output_size(axis, size) for axis, size in enumerate(sizes))
+        result = tuple(None if size is None else self.positions(axis, size) for axis, size in enumerate(sizes))
         if any(size is not None and size < 1 for size in result):
             span = "" if self.span == self.size else f" (spanning {times(self.span)} with its dilation)"
-            article = "an" if str(self.size[0]).startswith(("8", "11", "18")) else "a"
+            article = "an" if str(self.size[0]).startswith("8") or self.size[0] in (11, 18) else "a"
             raise ShapeError(f"{article} {times(self.size)} {self.noun}{span} does not fit a {times(sizes)} input")
         return result
 
-    def _output_size(self, axis: int, size: int) -> int:
+    def positions(self, axis: int, size: int) -> int:
+        """Return the number of window positions along one axis; below 1 where the window does not fit."""
         padding = 0 if self.padding == "valid" else self._total_padding(axis, size)
         return (size + padding - self.span[axis]) // self.strides[axis] + 1
 
@@ -86,8 +87,8 @@ class Window:
             'output_h = (28 + 2 − 3) // 1 + 1 = 28'
         """
         padding = self._total_padding(axis, size)
-        result = (size + padding - self.span[axis]) // self.strides[axis] + 1
-        return f"{name} = ({size} + {padding} − {self.span[axis]}) // {self.strides[axis]} + 1 = {result}"
+        signed = str(self.positions(axis, size)).replace("-", "−")
+        return f"{name} = ({size} + {padding} − {self.span[axis]}) // {self.strides[axis]} + 1 = {signed}"
 
 
 @dataclass(frozen=True)

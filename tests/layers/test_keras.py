@@ -175,6 +175,7 @@ def test_the_comparison_rejects_a_layer_with_another_argument():
 # What a constructor needs; whatever else it takes has a default.
 REQUIRED: dict[str, dict[str, Any]] = {
     "Activation": {"activation": "relu"},
+    "AveragePooling2D": {"pool_size": 2},  # Keras gives 2 to max pooling only
     "Conv2D": {"filters": 4, "kernel_size": 3},
     "Dense": {"units": 3},
     "Dropout": {"rate": 0.2},

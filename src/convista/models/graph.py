@@ -13,6 +13,7 @@ from convista.errors import ArgumentError, ShapeError
 from convista.layers.base import Layer, Parameter, Variables
 from convista.layers.inference import Node, infer
 from convista.layers.input import InputLayer
+from convista.layers.reshaping import Reshape
 from convista.layers.symbolic import SymbolicTensor, nodes_of
 from convista.shapes import ReceptiveField, count
 
@@ -219,4 +220,6 @@ def _mixes_positions(node: Node, shapes: Sequence[Shape]) -> bool:
     after = node.layer.output_shape(node.input_shape(shapes))
     if len(before) < 2 or node.layer.merges or node.layer.window is not None:
         return False
+    if isinstance(node.layer, Reshape) and after != before:
+        return True
     return len(after) != len(before) or (node.layer.sees_everything and hasattr(node.layer, "keepdims"))

@@ -95,7 +95,8 @@ class Model(Network):
         x = tuple(arrays) if isinstance(x, tuple) else arrays[0]
         self._build_for(x)
         self._feeding.check_shapes(x, "x")
-        return self.apply(self.params, self.state, x, training=training)[0]
+        key = jax.random.fold_in(self.train_state.key, self.train_state.step) if training else None
+        return self.apply(self.params, self.state, x, training=training, key=key)[0]
 
     def _build_for(self, x: Any) -> None:
         """Let a model without input shape take that of the data; a functional model always has one."""
