@@ -34,7 +34,7 @@ def test_a_size_is_asked_for(models, convista):
     assert convista("summary", f"{models}:ready").code == 0
 
 
-@pytest.mark.parametrize("size", ["28,28", "0,8,1", "a,b,c", "8,8,-1", "8,,1", "8,8,99999999999"])
+@pytest.mark.parametrize("size", ["28,x", "0,8,1", "a,b,c", "8,8,-1", "8,,1", "8,8,99999999999"])
 def test_sizes_that_cannot_be(convista, size):
     done = convista("summary", "lecture-dense", "--input", size)
     assert done.code in (1, 2)
