@@ -77,7 +77,9 @@ def one_of(value: object, choices: Iterable[str], name: str, *, where: str | Non
     names = list(choices)
     if isinstance(value, str) and value.lower() in names:
         return value.lower()
-    quoted = " or ".join([", ".join(repr(item) for item in names[:-1]), repr(names[-1])] if names[1:] else [repr(names[0])])
+    quoted = " or ".join(
+        [", ".join(repr(item) for item in names[:-1]), repr(names[-1])] if names[1:] else [repr(names[0])]
+    )
     fix = suggest(value, names) if isinstance(value, str) else None
     raise ArgumentError(f"{name} is {quoted}", where=where, received=f"{name}={value!r}", fix=fix)
 

@@ -17,7 +17,7 @@ class Window:
         size: Window size along each spatial axis.
         strides: Step along each axis.
         dilation: Distance between neighbouring taps along each axis; 1 means adjacent.
-        padding: ``"valid"`` (none), ``"same"`` (output size = ⌈input / stride⌉) or one ``(before, after)`` pair an axis.
+        padding: ``"valid"`` (none), ``"same"`` (output size = ⌈input / stride⌉) or one ``(before, after)`` an axis.
         noun: What the window is called in messages.
 
     Source: V. Dumoulin, F. Visin, «A guide to convolution arithmetic for deep learning», 2016; lectures 000–002.
@@ -37,7 +37,8 @@ class Window:
     def pads(self, sizes: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
         """Return the zeros added ``(before, after)`` each axis of an input of these sizes.
 
-        With ``"same"`` the total is ``max((⌈size/stride⌉ − 1)·stride + span − size, 0)``, the odd one after (TensorFlow's rule).
+        With ``"same"`` the total is ``max((⌈size/stride⌉ − 1)·stride + span − size, 0)``, the odd one after: the rule
+        of TensorFlow.
         """
         if not isinstance(self.padding, str):
             return self.padding
@@ -115,7 +116,9 @@ class ReceptiveField:
             ReceptiveField(size=(4,), stride=(2,))
         """
         return ReceptiveField(
-            tuple(size + (span - 1) * step for size, span, step in zip(self.size, window.span, self.stride, strict=True)),
+            tuple(
+                size + (span - 1) * step for size, span, step in zip(self.size, window.span, self.stride, strict=True)
+            ),
             tuple(step * stride for step, stride in zip(self.stride, window.strides, strict=True)),
         )
 

@@ -198,7 +198,9 @@ def from_config(kind: str, config: Mapping[str, Any]) -> Layer:
     unknown = [name for name in config if name not in known]
     if unknown:
         raise ArgumentError(
-            f"{kind} has the fields {', '.join(sorted(known))}", received=f"{unknown[0]!r}", fix=suggest(unknown[0], known)
+            f"{kind} has the fields {', '.join(sorted(known))}",
+            received=f"{unknown[0]!r}",
+            fix=suggest(unknown[0], known),
         )
     return _REGISTRY[kind](**{name: _tuples(value) for name, value in config.items()})
 
@@ -253,4 +255,3 @@ def snake_case(name: str) -> str:
         ('max_pooling2d', 'batch_normalization')
     """
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)).lower()
-

