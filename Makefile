@@ -29,7 +29,7 @@ demo: $(VENV)/.ready-to-run ## train on handwritten digits and show the results
 	@$(BIN)/convista demo
 
 test: $(VENV)/.ready-to-develop ## all tests and the examples of the documentation (ARGS="-m 'not slow'" to choose)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
 
 lint: $(VENV)/.ready-to-develop ## style, formatting and types
 	@$(BIN)/ruff check $(SOURCES)

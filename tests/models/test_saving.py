@@ -374,7 +374,7 @@ _CONV = ("nodes", 1, "config")
         (("seed",), -1, "seed", "it is a seed. Received seed is a whole number of at least 0. Received seed=-1."),
         (("nodes",), [], "nodes", "it is a list of 1 to 2000 nodes. Received []."),
         (("nodes",), KeyError, "nodes", "it is there. Received nothing."),
-        ((*_CONV, "filters"), 10**18, "nodes", "1000000000000000000 values do not fill 2"),
+        ((*_CONV, "filters"), 10**18, "nodes", "1000000000000000000 come in"),
         (("nodes", 9, "config", "units"), 10**18, "nodes", "the weights fit the memory of this machine"),
         ((*_CONV, "filters"), -2, "nodes[1]", "filters is a whole number of at least 1"),
         ((*_CONV, "kernel_size"), [10**18, 1], "nodes", "the weights fit the memory of this machine"),
