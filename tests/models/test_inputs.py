@@ -219,7 +219,9 @@ def test_a_model_without_input_shape_is_checked_when_it_has_one():
 
 
 @pytest.mark.parametrize(
-    "x", [None, np.array([None, 1]), [[1], [1, 2]], "pictures", object(), np.array(["a"]), PICTURES + 1j], ids=repr
+    "x",
+    [None, np.array([None, 1]), [[1], [1, 2]], "pictures", object(), np.array(["a"]), PICTURES + 1j],
+    ids=["nothing", "objects", "ragged", "a-text", "an-object", "texts", "complex"],
 )
 def test_what_is_no_data_gives_no_internal_traceback(x):
     for verb in ("fit", "evaluate", "predict", "train_on_batch", "test_on_batch"):
