@@ -33,6 +33,8 @@ def _add_bias_forward(x, bias):
 
 # As a product with ones: XLA:CPU turns the plain sum into windowed reductions, 8.5 ms against 1.5 for the first
 # convolution of the lecture convnet at batch 128.
+# Lost: adding sixteen parts before the product is faster alone (1.0 ms) and slower in the training step, where it is
+# fused with the gradient before it (24.2 against 19.2 ms a step).
 def _add_bias_backward(_, gradient):
     rows = gradient.reshape(-1, gradient.shape[-1])
     return gradient, (jnp.ones((1, rows.shape[0]), gradient.dtype) @ rows)[0]
