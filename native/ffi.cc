@@ -149,21 +149,31 @@ std::string check_index(const ffi::AnyBuffer& index, Sizes y, const PoolingGeome
   return "";
 }
 
-ffi::Error max_pooling_forward(ffi::ThreadPool threads, Floats x, FloatsOut y, ffi::Result<ffi::AnyBuffer> index,
+ffi::Error max_pooling_forward(ffi::ThreadPool threads, Floats x, FloatsOut y, ffi::RemainingRets optional_index,
                                Integers window, Integers strides, Integers before, Integers after) {
   PoolingGeometry geometry;
   const Steps steps{sizes(strides), sizes(before), sizes(after), {}};
   std::string problem = check_pooling(sizes_of(x), sizes_of(*y), sizes(window), steps, geometry);
-  if (problem.empty()) problem = check_index(*index, sizes_of(*y), geometry);
+  void* index = nullptr;
+  bool small = true;
+  if (problem.empty() && optional_index.size() > 1) problem = "returns the largest cells and at most their numbers";
+  if (problem.empty() && optional_index.size() == 1) {
+    const auto given = optional_index.get<ffi::AnyBuffer>(0);
+    if (!given.has_value()) return given.error();
+    ffi::Result<ffi::AnyBuffer> buffer = *given;
+    problem = check_index(*buffer, sizes_of(*y), geometry);
+    index = buffer->untyped_data();
+    small = buffer->element_type() == ffi::U8;
+  }
   if (!problem.empty()) return wrong("max pooling", problem);
   if (empty(*y)) return ffi::Error::Success();
   if (empty(x)) return wrong("max pooling", "an input has at least one cell");
   return guarded(threads, [&](Workers& workers) {
-    if (index->element_type() == ffi::U8) {
-      auto* winners = static_cast<uint8_t*>(index->untyped_data());
+    if (small) {
+      auto* winners = static_cast<uint8_t*>(index);
       chosen().max_pooling_forward_small(geometry, x.typed_data(), y->typed_data(), winners, workers);
     } else {
-      auto* winners = static_cast<int32_t*>(index->untyped_data());
+      auto* winners = static_cast<int32_t*>(index);
       chosen().max_pooling_forward_large(geometry, x.typed_data(), y->typed_data(), winners, workers);
     }
   });
@@ -250,7 +260,7 @@ CONVISTA_HANDLER(convista_convolution_kernel_gradient, convolution_kernel_gradie
                  Arg<Floats>().Arg<Floats>().Ret<Floats>().RemainingRets().CONVISTA_STEPS.Attr<Integers>("dilation")
                      .Attr<int64_t>("groups"));
 CONVISTA_HANDLER(convista_max_pooling_forward, max_pooling_forward,
-                 Arg<Floats>().Ret<Floats>().Ret<ffi::AnyBuffer>().Attr<Integers>("window").CONVISTA_STEPS);
+                 Arg<Floats>().Ret<Floats>().RemainingRets().Attr<Integers>("window").CONVISTA_STEPS);
 CONVISTA_HANDLER(convista_max_pooling_gradient, max_pooling_gradient,
                  Arg<Floats>().Arg<ffi::AnyBuffer>().Ret<Floats>().Attr<Integers>("window").CONVISTA_STEPS);
 CONVISTA_HANDLER(convista_sum_pooling_forward, sum_pooling_forward,
@@ -259,6 +269,8 @@ CONVISTA_HANDLER(convista_sum_pooling_gradient, sum_pooling_gradient,
                  Arg<Floats>().Ret<Floats>().Attr<Integers>("window").CONVISTA_STEPS.Attr<bool>("mean"));
 CONVISTA_HANDLER(convista_threads, threads_of_pool, Ret<ffi::BufferR0<ffi::S32>>());
 
+// What the handlers take and return; INTERFACE in src/convista/kernels/native.py.
+CONVISTA_EXPORT int convista_interface() { return 1; }
 CONVISTA_EXPORT const char* convista_chosen() { return convista::chosen().name; }
 CONVISTA_EXPORT bool convista_choose(const char* name) { return name != nullptr && convista::choose(name); }
 CONVISTA_EXPORT bool convista_runs(const char* name) { return name != nullptr && convista::runs(name); }
