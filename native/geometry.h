@@ -1,4 +1,3 @@
-// Sizes and steps of a convolution and of a pooling.
 #pragma once
 #include <cstdint>
 namespace convista {
@@ -11,4 +10,4 @@ struct PoolingGeometry {
   int64_t batch, channels;
   int64_t in[3], out[3], size[3], stride[3], before[3];
 };
-}  // namespace convista
+}

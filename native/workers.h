@@ -1,4 +1,3 @@
-// Who does the work and where scratch memory comes from.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -14,4 +13,4 @@ class Workers {
   // Scratch memory shared by all tasks of one kernel call; owned by the call.
   virtual void* shared(std::size_t bytes) = 0;
 };
-}  // namespace convista
+}

@@ -1,0 +1,212 @@
+// dw and dbias: a few weight rows × a few vectors of output channels stay in registers over a strip of positions.
+#pragma once
+#include "depthwise.h"
+#include "gather_kernel.h"
+#include "memory.h"
+
+namespace convista::CONVISTA_TARGET {
+
+// Positions whose dy (strip × block of output channels) is packed into the first-level cache and meets all weight rows there.
+constexpr int64_t kStrip = 64;
+
+// Weight rows seen from one box: where in x, counted from the position, and which row of dw.
+struct Row {
+  int64_t offset, row;
+};
+
+struct Strip {
+  const float* source;            // x, of the group's first channel in the first image
+  const int64_t* source_offsets;
+  const float* dy;                // packed, kStrip × block
+  int64_t positions;
+};
+
+template <int Rows, int Vectors, bool Together>
+void add_rows(const Strip& strip, const Row* rows, float* sums_of_block) {
+  constexpr int kBlock = Vectors * kWidth;
+  Vector sums[Rows][Vectors];
+  int64_t offset[Rows];
+  for (int r = 0; r < Rows; ++r) {
+    offset[r] = rows[r].offset;
+    for (int v = 0; v < Vectors; ++v) sums[r][v] = load(sums_of_block + rows[r].row * kBlock + v * kWidth);
+  }
+  const float* dy = strip.dy;
+  const float* source = strip.source + (Together ? offset[0] : 0);
+  for (int64_t i = 0; i < strip.positions; ++i, dy += kBlock) {
+    const float* from = source + strip.source_offsets[i];
+    Vector value[Vectors];
+    for (int v = 0; v < Vectors; ++v) value[v] = load(dy + v * kWidth);
+    for (int r = 0; r < Rows; ++r) {
+      const Vector factor = fill(from[Together ? r : offset[r]]);
+      for (int v = 0; v < Vectors; ++v) sums[r][v] += factor * value[v];
+    }
+  }
+  for (int r = 0; r < Rows; ++r)
+    for (int v = 0; v < Vectors; ++v) store(sums_of_block + rows[r].row * kBlock + v * kWidth, sums[r][v]);
+}
+
+template <int Rows, int Vectors>
+void add_rows(const Strip& strip, const Row* rows, float* sums) {
+  if (rows[Rows - 1].offset - rows[0].offset == Rows - 1) return add_rows<Rows, Vectors, true>(strip, rows, sums);
+  add_rows<Rows, Vectors, false>(strip, rows, sums);
+}
+
+template <int Vectors>
+void add_strip(const Strip& strip, const Row* rows, int64_t count, float* sums) {
+  constexpr int kTile = tile_positions(Vectors);
+  const Row* end = rows + count;
+  for (; end - rows >= kTile; rows += kTile) add_rows<kTile, Vectors>(strip, rows, sums);
+  for (; end - rows >= kTile / 2; rows += kTile / 2) add_rows<kTile / 2, Vectors>(strip, rows, sums);
+  for (; end - rows >= 2; rows += 2) add_rows<2, Vectors>(strip, rows, sums);
+  for (; end - rows >= 1; rows += 1) add_rows<1, Vectors>(strip, rows, sums);
+}
+
+inline void add_strip(int vectors, const Strip& strip, const Row* rows, int64_t count, float* sums) {
+  if (vectors == 1) return add_strip<1>(strip, rows, count, sums);
+  if (vectors == 2) return add_strip<2>(strip, rows, count, sums);
+  if constexpr (kVectors > 2) {
+    if (vectors == 3) return add_strip<3>(strip, rows, count, sums);
+    return add_strip<4>(strip, rows, count, sums);
+  }
+}
+
+// dy of the listed positions and one block, zeros behind the last channel; adds to the sums for dbias unless they are null.
+inline void pack_strip(const float* dy, const int64_t* offsets, int64_t count, int vectors, int last_lanes, float* packed, float* bias_sums) {
+  for (int v = 0; v < vectors; ++v) {
+    const int lanes = v + 1 == vectors ? last_lanes : kWidth;
+    Vector sum = bias_sums ? load(bias_sums + v * kWidth) : Vector{};
+    for (int64_t i = 0; i < count; ++i) {
+      const Vector value = load_lanes(dy + offsets[i] + v * kWidth, lanes);
+      store(packed + (i * vectors + v) * kWidth, value);
+      sum += value;
+    }
+    if (bias_sums) store(bias_sums + v * kWidth, sum);
+  }
+}
+
+inline int64_t list_rows(const Run* runs, int64_t count, int64_t begin, int64_t end, Row* rows) {
+  int64_t listed = 0;
+  for (const Run* run = runs; run < runs + count; ++run) {
+    const int64_t from = larger(begin, run->row), to = smaller(end, run->row + run->length);
+    for (int64_t row = from; row < to; ++row) rows[listed++] = {run->offset + row - run->row, row};
+  }
+  return listed;
+}
+
+// The work is cut into slices of positions × groups × blocks of output channels × chunks of weight rows. Every slice has its
+// own sums, and slices are added in order, so the result does not depend on who did what.
+struct KernelGradientPlan {
+  Gather gather;
+  Units units;
+  Blocks blocks;
+  int64_t slices, chunks, chunk_rows;
+  float* sums;       // slices × groups × blocks
+  float* bias_sums;  // slices × groups × vectors, or null
+
+  int64_t slice_size() const { return gather.groups * blocks.size(); }
+  int64_t bias_size() const { return gather.groups * blocks.vectors * kWidth; }
+};
+
+constexpr int64_t kTasksWanted = 32;
+constexpr int64_t kUnitPositions = 1024;
+constexpr int64_t kSumBytes = 512 * 1024;           // of one task, so that they stay in the second-level cache
+constexpr int64_t kAllSumBytes = 16 * 1024 * 1024;  // of all slices
+
+inline KernelGradientPlan plan_kernel_gradient(const ConvolutionGeometry& g) {
+  const Gather gather = forward_gather(g);
+  const Blocks blocks(gather.group_targets(), gather.rows());
+  KernelGradientPlan plan{gather, cut_units(gather, kUnitPositions), blocks, 1, 1, 0, nullptr, nullptr};
+  plan.chunks = divide_up(blocks.rows * kVectors * kWidth * static_cast<int64_t>(sizeof(float)), kSumBytes);
+  plan.chunk_rows = divide_up(blocks.rows, plan.chunks);
+  const int64_t fit = kAllSumBytes / (plan.slice_size() * static_cast<int64_t>(sizeof(float)));
+  const int64_t wanted = divide_up(kTasksWanted, g.groups * blocks.count() * plan.chunks);
+  plan.slices = larger(1, smaller(plan.units.count, smaller(wanted, fit)));
+  return plan;
+}
+
+inline void gradient_strips(const KernelGradientPlan& plan, const float* x, const float* dy, const Box& box, int64_t first, int64_t last,
+                            int64_t block, const Row* rows, int64_t row_count, float* sums, float* bias_sums, Workers& workers) {
+  const int vectors = plan.blocks.width(block);
+  auto* places = static_cast<int64_t*>(workers.scratch(0, 2 * kStrip * sizeof(int64_t)));
+  auto* packed = static_cast<float*>(workers.scratch(2, kStrip * kVectors * kWidth * sizeof(float)));
+  for (; first < last; first += kStrip) {
+    const int64_t count = smaller(kStrip, last - first);
+    list_positions(plan.gather, box, first, first + count, places, places + kStrip);
+    pack_strip(dy, places + kStrip, count, vectors, plan.blocks.lanes(block), packed, bias_sums);
+    add_strip(vectors, {x, places, packed, count}, rows, row_count, sums);
+  }
+}
+
+inline void kernel_gradient_task(const KernelGradientPlan& plan, const float* x, const float* dy, int64_t task, Workers& workers) {
+  const Gather& gather = plan.gather;
+  const Blocks& blocks = plan.blocks;
+  const int64_t chunk = task % plan.chunks, block = task / plan.chunks % blocks.count();
+  const int64_t group = task / (plan.chunks * blocks.count()) % gather.groups, slice = task / (plan.chunks * blocks.count() * gather.groups);
+  const int64_t width = blocks.width(block) * kWidth;
+  const int64_t begin = chunk * plan.chunk_rows, end = smaller(begin + plan.chunk_rows, blocks.rows);
+  float* sums = plan.sums + slice * plan.slice_size() + group * blocks.size() + blocks.start(block);
+  float* bias_sums = nullptr;
+  if (plan.bias_sums && chunk == 0) {
+    bias_sums = plan.bias_sums + slice * plan.bias_size() + (group * blocks.vectors + block * kVectors) * kWidth;
+    std::memset(bias_sums, 0, static_cast<size_t>(width) * sizeof(float));
+  }
+  if (begin < end) std::memset(sums + begin * width, 0, static_cast<size_t>((end - begin) * width) * sizeof(float));
+  const int64_t longest = larger(blocks.rows, 1);
+  auto* runs = static_cast<Run*>(workers.scratch(1, static_cast<size_t>(runs_needed(gather, longest)) * sizeof(Run)));
+  auto* rows = static_cast<Row*>(workers.scratch(3, static_cast<size_t>(plan.chunk_rows + 1) * sizeof(Row)));
+  const float* x_group = x + group * gather.group_sources();
+  const float* dy_block = dy + group * gather.group_targets() + block * kVectors * kWidth;
+  for (int64_t unit = plan.units.count * slice / plan.slices; unit < plan.units.count * (slice + 1) / plan.slices; ++unit) {
+    visit_unit(gather, plan.units, unit, [&](int64_t image, const Box& box, int64_t first, int64_t last) {
+      const int64_t row_count = list_rows(runs, list_runs(gather, box, longest, runs), begin, end, rows);
+      gradient_strips(plan, x_group + image * gather.source_image(), dy_block + image * gather.target_image(), box, first, last, block, rows,
+                      row_count, sums, bias_sums, workers);
+    });
+  }
+}
+
+inline void add_slices(const float* sums, int64_t slices, int64_t slice_size, int64_t count, float* to) {
+  int64_t i = 0;
+  for (; i < count; i += kWidth) {
+    Vector total = load(sums + i);
+    for (int64_t slice = 1; slice < slices; ++slice) total += load(sums + slice * slice_size + i);
+    store_lanes(to + i, total, static_cast<int>(smaller(kWidth, count - i)));
+  }
+}
+
+inline void finish_kernel_gradient_row(const KernelGradientPlan& plan, int64_t group, int64_t row, float* dw) {
+  const int64_t targets = plan.gather.group_targets();
+  float* to = dw + row * plan.gather.target_channels + group * targets;
+  for (int64_t block = 0; block < plan.blocks.count(); ++block) {
+    const int64_t width = plan.blocks.width(block) * kWidth, channel = block * kVectors * kWidth;
+    const float* sums = plan.sums + group * plan.blocks.size() + plan.blocks.start(block) + row * width;
+    add_slices(sums, plan.slices, plan.slice_size(), smaller(width, targets - channel), to + channel);
+  }
+}
+
+inline void convolution_kernel_gradient(const ConvolutionGeometry& g, const float* x, const float* dy, float* dw, float* dbias,
+                                        Workers& workers) {
+  if (is_depthwise(g)) return depthwise_kernel_gradient(g, x, dy, dw, dbias, workers);
+  KernelGradientPlan plan = plan_kernel_gradient(g);
+  Layout size;
+  size.take<Segment>(segments_needed(plan.gather));
+  size.take<float>(plan.slices * plan.slice_size());
+  size.take<float>(plan.slices * plan.bias_size());
+  Layout memory(workers.shared(size.bytes()));
+  place_segments(plan.gather, memory.take<Segment>(segments_needed(plan.gather)));
+  plan.sums = memory.take<float>(plan.slices * plan.slice_size());
+  plan.bias_sums = dbias ? memory.take<float>(plan.slices * plan.bias_size()) : nullptr;
+
+  workers.run(static_cast<int>(plan.slices * g.groups * plan.blocks.count() * plan.chunks),
+              [&](int task) { kernel_gradient_task(plan, x, dy, task, workers); });
+  constexpr int64_t kRowsTogether = 32;
+  const int64_t rows = plan.blocks.rows, parts = divide_up(rows, kRowsTogether), targets = plan.gather.group_targets();
+  workers.run(static_cast<int>(g.groups * parts), [&](int task) {
+    const int64_t group = task / parts, begin = task % parts * kRowsTogether;
+    for (int64_t row = begin; row < smaller(begin + kRowsTogether, rows); ++row) finish_kernel_gradient_row(plan, group, row, dw);
+    if (dbias && begin == 0)
+      add_slices(plan.bias_sums + group * plan.blocks.vectors * kWidth, plan.slices, plan.bias_size(), targets, dbias + group * targets);
+  });
+}
+
+}  // namespace convista::CONVISTA_TARGET

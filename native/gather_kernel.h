@@ -1,0 +1,205 @@
+// The register tile of forward convolution and of the gradient by the input: a few positions × a few vectors of target channels.
+#pragma once
+#include "gather.h"
+
+namespace convista::CONVISTA_TARGET {
+
+// With 32 registers: 6 × 4 sums, 4 weights, 1 broadcast. With 16: 6 × 2 sums, 2 weights, 1 broadcast.
+constexpr int kVectors = kManyRegisters ? 4 : 2;
+constexpr int tile_positions(int vectors) {
+  if (kManyRegisters) return vectors == 4 ? 6 : vectors == 3 ? 8 : 12;
+  return vectors == 2 ? 6 : 10;
+}
+
+// Weights of one group, packed: target channels in blocks of kVectors vectors (the last block as narrow as it can be),
+// inside a block row after row, each row as wide as the block, zeros behind the last channel.
+struct Blocks {
+  int64_t vectors;  // of one group's target channels
+  int last_lanes;   // of the last vector
+  int64_t rows;
+  explicit Blocks(int64_t channels, int64_t rows_)
+      : vectors(divide_up(channels, kWidth)), last_lanes(static_cast<int>(channels - (vectors - 1) * kWidth)), rows(rows_) {}
+  int64_t count() const { return divide_up(vectors, kVectors); }
+  int64_t size() const { return vectors * kWidth * rows; }
+  int64_t start(int64_t block) const { return block * kVectors * kWidth * rows; }
+  int width(int64_t block) const { return static_cast<int>(smaller(kVectors, vectors - block * kVectors)); }
+  int lanes(int64_t block) const { return block + 1 == count() ? last_lanes : kWidth; }
+};
+
+struct Tiles {
+  const float* source;  // of the group's first channel in the first image
+  const int64_t* source_offsets;
+  float* target;  // of the block's first channel in the first image
+  const int64_t* target_offsets;
+  int64_t positions;
+  const float* weights;  // of the block
+  const float* bias;     // of the block, or null
+  int last_lanes;
+  bool relu;
+};
+
+struct Chunk {
+  const Run *begin, *end;
+  bool first, last;
+};
+
+template <int Positions, int Vectors>
+inline void start_sums(Vector (&sums)[Positions][Vectors], const Tiles& tiles, float* const* targets, bool first) {
+  for (int v = 0; v < Vectors; ++v) {
+    const int lanes = v + 1 == Vectors ? tiles.last_lanes : kWidth;
+    if (first) {
+      const Vector start = tiles.bias ? load_lanes(tiles.bias + v * kWidth, lanes) : Vector{};
+      for (int p = 0; p < Positions; ++p) sums[p][v] = start;
+    } else {
+      for (int p = 0; p < Positions; ++p) sums[p][v] = load_lanes(targets[p] + v * kWidth, lanes);
+    }
+  }
+}
+
+template <int Positions, int Vectors>
+inline void finish_sums(const Vector (&sums)[Positions][Vectors], const Tiles& tiles, float* const* targets, int live, bool relu) {
+  for (int p = 0; p < live; ++p)
+    for (int v = 0; v < Vectors; ++v) {
+      const Vector value = relu ? relu_of(sums[p][v]) : sums[p][v];
+      store_lanes(targets[p] + v * kWidth, value, v + 1 == Vectors ? tiles.last_lanes : kWidth);
+    }
+}
+
+// Computes `Positions` positions and stores the first `live` of them.
+template <int Positions, int Vectors>
+void gather_tile(const Tiles& tiles, const Chunk& chunk, int64_t position, int live) {
+  const float* sources[Positions];
+  float* targets[Positions];
+  for (int p = 0; p < Positions; ++p) {
+    const int64_t at = position + (p < live ? p : live - 1);
+    sources[p] = tiles.source + tiles.source_offsets[at];
+    targets[p] = tiles.target + tiles.target_offsets[at];
+  }
+  Vector sums[Positions][Vectors];
+  start_sums<Positions, Vectors>(sums, tiles, targets, chunk.first);
+  for (const Run* run = chunk.begin; run < chunk.end; ++run) {
+    const float* weights = tiles.weights + run->row * (Vectors * kWidth);
+    for (int64_t k = run->offset; k < run->offset + run->length; ++k, weights += Vectors * kWidth) {
+      Vector weight[Vectors];
+      for (int v = 0; v < Vectors; ++v) weight[v] = load(weights + v * kWidth);
+      for (int p = 0; p < Positions; ++p) {
+        const Vector value = fill(sources[p][k]);
+        for (int v = 0; v < Vectors; ++v) sums[p][v] += value * weight[v];
+      }
+    }
+  }
+  finish_sums<Positions, Vectors>(sums, tiles, targets, live, chunk.last && tiles.relu);
+}
+
+template <int Vectors>
+void gather_chunk(const Tiles& tiles, const Chunk& chunk) {
+  constexpr int kTile = tile_positions(Vectors);
+  int64_t position = 0;
+  for (; position + kTile <= tiles.positions; position += kTile) gather_tile<kTile, Vectors>(tiles, chunk, position, kTile);
+  const int left = static_cast<int>(tiles.positions - position);
+  if (left == 0) return;
+  if (left > kTile * 2 / 3) return gather_tile<kTile, Vectors>(tiles, chunk, position, left);
+  if (left > kTile / 3) return gather_tile<kTile * 2 / 3, Vectors>(tiles, chunk, position, left);
+  if (left > 1) return gather_tile<kTile / 3, Vectors>(tiles, chunk, position, left);
+  gather_tile<1, Vectors>(tiles, chunk, position, left);
+}
+
+// Weight rows that stay in the first-level cache while all tiles of a piece pass over them.
+constexpr int64_t kChunkBytes = 24 * 1024;
+constexpr int64_t chunk_rows(int vectors) { return kChunkBytes / (vectors * kWidth * static_cast<int64_t>(sizeof(float))); }
+
+template <int Vectors>
+void gather_block(const Tiles& tiles, const Run* runs, int64_t count) {
+  const Run *begin = runs, *end = runs + count;
+  bool first = true;
+  do {
+    const Run* stop = begin;
+    for (int64_t rows = 0; stop < end && (stop == begin || rows + stop->length <= chunk_rows(Vectors)); ++stop) rows += stop->length;
+    gather_chunk<Vectors>(tiles, {begin, stop, first, stop == end});
+    begin = stop;
+    first = false;
+  } while (begin < end);
+}
+
+inline void gather_block(int vectors, const Tiles& tiles, const Run* runs, int64_t count) {
+  if (vectors == 1) return gather_block<1>(tiles, runs, count);
+  if (vectors == 2) return gather_block<2>(tiles, runs, count);
+  if constexpr (kVectors > 2) {
+    if (vectors == 3) return gather_block<3>(tiles, runs, count);
+    return gather_block<4>(tiles, runs, count);
+  }
+}
+
+// One gather with its packed weights and its place in the list of tasks.
+struct GatherJob {
+  Gather gather;
+  Units units;
+  float* packed;          // groups × Blocks::size()
+  int64_t block_parts;    // 1: a task does all blocks; otherwise a task does one block of one group
+  int64_t first_task, tasks;
+};
+
+constexpr int64_t kPiece = 192;                      // positions whose targets stay in the second-level cache
+constexpr int64_t kProductsPerTask = 1'000'000;
+constexpr int64_t kFewUnits = 16;
+
+inline Blocks blocks_of(const Gather& gather) { return Blocks(gather.group_targets(), gather.rows()); }
+
+inline Units gather_units(const Gather& gather) {
+  const int64_t products = larger(1, gather.rows() * gather.target_channels);
+  const int64_t pieces = between(1, kProductsPerTask / (products * kPiece), 64);
+  return cut_units(gather, pieces * kPiece);
+}
+
+inline void plan_job(GatherJob& job, int64_t first_task) {
+  job.units = gather_units(job.gather);
+  const int64_t all_blocks = job.gather.groups * blocks_of(job.gather).count();
+  job.block_parts = job.units.count < kFewUnits ? all_blocks : 1;
+  job.first_task = first_task;
+  job.tasks = job.units.count * job.block_parts;
+}
+
+struct GatherCall {
+  const float* source;
+  const float* bias;
+  bool relu;
+  float* target;
+};
+
+// Blocks begin … end − 1, counted through all groups, of the positions listed.
+inline void gather_piece(const GatherJob& job, const GatherCall& call, Tiles tiles, int64_t image, const Run* runs, int64_t run_count,
+                         int64_t begin, int64_t end) {
+  const Gather& gather = job.gather;
+  const Blocks blocks = blocks_of(gather);
+  for (int64_t i = begin; i < end; ++i) {
+    const int64_t group = i / blocks.count(), block = i % blocks.count();
+    const int64_t channel = group * gather.group_targets() + block * kVectors * kWidth;
+    tiles.source = call.source + image * gather.source_image() + group * gather.group_sources();
+    tiles.target = call.target + image * gather.target_image() + channel;
+    tiles.weights = job.packed + group * blocks.size() + blocks.start(block);
+    tiles.bias = call.bias ? call.bias + channel : nullptr;
+    tiles.last_lanes = blocks.lanes(block);
+    gather_block(blocks.width(block), tiles, runs, run_count);
+  }
+}
+
+inline void gather_task(const GatherJob& job, const GatherCall& call, int64_t task, Workers& workers) {
+  const Gather& gather = job.gather;
+  const int64_t all_blocks = gather.groups * blocks_of(gather).count();
+  const int64_t part = task % job.block_parts;
+  const int64_t begin = job.block_parts == 1 ? 0 : part, end = job.block_parts == 1 ? all_blocks : part + 1;
+  const int64_t longest = chunk_rows(kVectors);
+  auto* places = static_cast<int64_t*>(workers.scratch(0, 2 * kPiece * sizeof(int64_t)));
+  auto* runs = static_cast<Run*>(workers.scratch(1, static_cast<size_t>(runs_needed(gather, longest)) * sizeof(Run)));
+  visit_unit(gather, job.units, task / job.block_parts, [&](int64_t image, const Box& box, int64_t first, int64_t last) {
+    const int64_t run_count = list_runs(gather, box, longest, runs);
+    for (; first < last; first += kPiece) {
+      const int64_t count = smaller(kPiece, last - first);
+      list_positions(gather, box, first, first + count, places, places + kPiece);
+      const Tiles tiles{nullptr, places, nullptr, places + kPiece, count, nullptr, nullptr, 0, call.relu};
+      gather_piece(job, call, tiles, image, runs, run_count, begin, end);
+    }
+  });
+}
+
+}  // namespace convista::CONVISTA_TARGET
