@@ -47,7 +47,7 @@ def max_pooling(x: jax.Array, geometry: PoolingGeometry) -> jax.Array:
 
 def _max_through_xla(x, geometry):
     if math.prod(geometry.size) > _MAXIMUM_UNROLLED_CELLS:
-        lowest = jnp.array(-jnp.inf, x.dtype)
+        lowest = np.array(-np.inf, x.dtype)  # a constant, or JAX does not see the maximum and its gradient
         return lax.reduce_window(
             x, lowest, lax.max, (1, *geometry.size, 1), (1, *geometry.strides, 1), ((0, 0), *geometry.pads, (0, 0))
         )
@@ -139,7 +139,7 @@ def average_pooling(x: jax.Array, geometry: PoolingGeometry) -> jax.Array:
 
 def _average_through_xla(x, geometry):
     if math.prod(geometry.size) > _MAXIMUM_UNROLLED_CELLS:
-        zero = jnp.zeros((), x.dtype)
+        zero = np.zeros((), x.dtype)  # a constant, or JAX does not see the sum and its gradient
         window, strides, pads = (1, *geometry.size, 1), (1, *geometry.strides, 1), ((0, 0), *geometry.pads, (0, 0))
         total = lax.reduce_window(x, zero, lax.add, window, strides, pads)
     else:
