@@ -163,6 +163,7 @@ print("threads", native.threads())
 """
 
 
+@pytest.mark.slow
 @choosing_processors
 def test_numbers_do_not_depend_on_the_number_of_threads(library) -> None:
     processors = sorted(os.sched_getaffinity(0))
@@ -201,6 +202,7 @@ print("right")
 """
 
 
+@pytest.mark.slow
 @choosing_processors
 def test_shard_map_splits_the_batch_and_sums_the_gradients(library) -> None:
     output = run(SHARDED, os.sched_getaffinity(0), XLA_FLAGS="--xla_force_host_platform_device_count=2")
@@ -234,6 +236,7 @@ print("right")
 """
 
 
+@pytest.mark.slow
 @choosing_processors
 def test_many_small_kernels_side_by_side_neither_stop_nor_mix(library) -> None:
     assert run(CROWD, os.sched_getaffinity(0)) == "right\n"
