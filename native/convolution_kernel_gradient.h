@@ -165,15 +165,6 @@ inline void kernel_gradient_task(const KernelGradientPlan& plan, const float* x,
   }
 }
 
-inline void add_slices(const float* sums, int64_t slices, int64_t slice_size, int64_t count, float* to) {
-  int64_t i = 0;
-  for (; i < count; i += kWidth) {
-    Vector total = load(sums + i);
-    for (int64_t slice = 1; slice < slices; ++slice) total += load(sums + slice * slice_size + i);
-    store_lanes(to + i, total, static_cast<int>(smaller(kWidth, count - i)));
-  }
-}
-
 inline void finish_kernel_gradient_row(const KernelGradientPlan& plan, int64_t group, int64_t row, float* dw) {
   const int64_t targets = plan.gather.group_targets();
   float* to = dw + row * plan.gather.target_channels + group * targets;

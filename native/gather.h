@@ -241,6 +241,14 @@ inline Units cut_units(const Gather& gather, int64_t size) {
   return {images, size, per_group, per_group * divide_up(gather.batch, images)};
 }
 
+constexpr int64_t kPiece = 192;  // positions whose targets stay in the second-level cache
+constexpr int64_t kProductsPerTask = 1'000'000;
+
+inline Units gather_units(const Gather& gather) {
+  const int64_t products = larger(1, gather.rows() * gather.target_channels);
+  return cut_units(gather, between(1, kProductsPerTask / (products * kPiece), 64) * kPiece);
+}
+
 // Calls visit(first image, box, first, last) for everything in a unit.
 template <typename Visit>
 void visit_unit(const Gather& gather, const Units& units, int64_t unit, const Visit& visit) {

@@ -1,6 +1,6 @@
 // The register tile of forward convolution and of the gradient by the input: a few positions × a few vectors of target channels.
 #pragma once
-#include "gather.h"
+#include "residue_classes.h"
 
 namespace convista::CONVISTA_TARGET {
 
@@ -130,26 +130,9 @@ inline void gather_block(int vectors, const Tiles& tiles, const Run* runs, int64
   }
 }
 
-// One gather with its packed weights and its place in the list of tasks.
-struct GatherJob {
-  Gather gather;
-  Units units;
-  float* packed;          // groups × Blocks::size()
-  int64_t block_parts;    // 1: a task does all blocks; otherwise a task does one block of one group
-  int64_t first_task, tasks;
-};
-
-constexpr int64_t kPiece = 192;                      // positions whose targets stay in the second-level cache
-constexpr int64_t kProductsPerTask = 1'000'000;
 constexpr int64_t kFewUnits = 16;
 
 inline Blocks blocks_of(const Gather& gather) { return Blocks(gather.group_targets(), gather.rows()); }
-
-inline Units gather_units(const Gather& gather) {
-  const int64_t products = larger(1, gather.rows() * gather.target_channels);
-  const int64_t pieces = between(1, kProductsPerTask / (products * kPiece), 64);
-  return cut_units(gather, pieces * kPiece);
-}
 
 inline void plan_job(GatherJob& job, int64_t first_task) {
   job.units = gather_units(job.gather);
