@@ -49,18 +49,24 @@ template <int Positions, int Vectors>
 void depthwise_channels(const DepthwiseTile& tile, const float* const* sources, float* const* targets, int64_t channel, int lanes) {
   const int64_t width = padded(tile.channels);
   Vector sums[Positions][Vectors];
+  CONVISTA_UNROLL
   for (int v = 0; v < Vectors; ++v) {
     const Vector start = tile.bias ? load_lanes(tile.bias + channel + v * kWidth, lanes) : Vector{};
+    CONVISTA_UNROLL
     for (int p = 0; p < Positions; ++p) sums[p][v] = start;
   }
   for (const Run* run = tile.runs; run < tile.end; ++run) {
     const float* weights = tile.weights + run->row * width + channel;
+    CONVISTA_UNROLL
     for (int v = 0; v < Vectors; ++v) {
       const Vector weight = load(weights + v * kWidth);
+      CONVISTA_UNROLL
       for (int p = 0; p < Positions; ++p) sums[p][v] += load_lanes(sources[p] + run->offset + channel + v * kWidth, lanes) * weight;
     }
   }
+  CONVISTA_UNROLL
   for (int p = 0; p < Positions; ++p)
+    CONVISTA_UNROLL
     for (int v = 0; v < Vectors; ++v) {
       const Vector value = tile.relu ? relu_of(sums[p][v]) : sums[p][v];
       store_lanes(targets[p] + channel + v * kWidth, value, lanes);
@@ -71,6 +77,7 @@ template <int Positions>
 void depthwise_positions(const DepthwiseTile& tile, int64_t position) {
   const float* sources[Positions];
   float* targets[Positions];
+  CONVISTA_UNROLL
   for (int p = 0; p < Positions; ++p) {
     sources[p] = tile.source + tile.source_offsets[position + p];
     targets[p] = tile.target + tile.target_offsets[position + p];
@@ -87,20 +94,20 @@ void depthwise_positions(const DepthwiseTile& tile, int64_t position) {
 inline void depthwise_task(const GatherJob& job, const float* source, const float* bias, bool relu, float* target, int64_t task,
                            Workers& workers) {
   const Gather& gather = job.gather;
-  auto* places = static_cast<int64_t*>(workers.scratch(0, 2 * kPiece * sizeof(int64_t)));
+  auto* places = static_cast<int64_t*>(workers.scratch(0, 2 * kMostPositions * sizeof(int64_t)));
   auto* runs = static_cast<Run*>(workers.scratch(1, static_cast<size_t>(runs_needed(gather, 1)) * sizeof(Run)));
   visit_unit(gather, job.units, task, [&](int64_t image, const Box& box, int64_t first, int64_t last) {
     const int64_t run_count = list_runs(gather, box, 1, runs);
-    const DepthwiseTile tile{source + image * gather.source_image(), places, target + image * gather.target_image(), places + kPiece, runs,
+    const DepthwiseTile tile{source + image * gather.source_image(), places, target + image * gather.target_image(), places + kMostPositions, runs,
                              runs + run_count, job.packed, bias, gather.target_channels, relu};
-    for (; first < last; first += kPiece) {
-      const int64_t count = smaller(kPiece, last - first);
-      list_positions(gather, box, first, first + count, places, places + kPiece);
+    visit_pieces(first, last, kPiece, [&](int64_t from, int64_t to) {
+      const int64_t count = to - from;
+      list_positions(gather, box, from, to, places, places + kMostPositions);
       int64_t position = 0;
       for (; position + kDepthPositions <= count; position += kDepthPositions) depthwise_positions<kDepthPositions>(tile, position);
       for (; position + 2 <= count; position += 2) depthwise_positions<2>(tile, position);
       if (position < count) depthwise_positions<1>(tile, position);
-    }
+    });
   });
 }
 
@@ -186,17 +193,23 @@ template <int Taps, int Vectors>
 void add_depthwise_taps(const DepthwiseStrip& strip, const Run* runs, int64_t channel, int lanes) {
   const int64_t width = padded(strip.channels);
   Vector sums[Taps][Vectors];
+  CONVISTA_UNROLL
   for (int t = 0; t < Taps; ++t)
+    CONVISTA_UNROLL
     for (int v = 0; v < Vectors; ++v) sums[t][v] = load(strip.sums + runs[t].row * width + channel + v * kWidth);
   for (int64_t i = 0; i < strip.positions; ++i) {
     const float* dy = strip.dy + strip.dy_offsets[i] + channel;
     const float* x = strip.x + strip.x_offsets[i] + channel;
+    CONVISTA_UNROLL
     for (int v = 0; v < Vectors; ++v) {
       const Vector value = load_lanes(dy + v * kWidth, lanes);
+      CONVISTA_UNROLL
       for (int t = 0; t < Taps; ++t) sums[t][v] += load_lanes(x + runs[t].offset + v * kWidth, lanes) * value;
     }
   }
+  CONVISTA_UNROLL
   for (int t = 0; t < Taps; ++t)
+    CONVISTA_UNROLL
     for (int v = 0; v < Vectors; ++v) store(strip.sums + runs[t].row * width + channel + v * kWidth, sums[t][v]);
 }
 
@@ -207,6 +220,7 @@ void add_depthwise_channels(const DepthwiseStrip& strip, const Run* runs, const 
   for (; end - runs >= 2; runs += 2) add_depthwise_taps<2, Vectors>(strip, runs, channel, lanes);
   if (runs < end) add_depthwise_taps<1, Vectors>(strip, runs, channel, lanes);
   if (!strip.bias_sums) return;
+  CONVISTA_UNROLL
   for (int v = 0; v < Vectors; ++v) {
     Vector sum = load(strip.bias_sums + channel + v * kWidth);
     for (int64_t i = 0; i < strip.positions; ++i) sum += load_lanes(strip.dy + strip.dy_offsets[i] + channel + v * kWidth, lanes);
