@@ -2,7 +2,7 @@
 #pragma once
 #include "depthwise.h"
 #include "gather_kernel.h"
-#include "memory.h"
+#include "residue_classes.h"
 
 namespace convista::CONVISTA_TARGET {
 
@@ -20,54 +20,11 @@ inline void pack_transposed_tap(const float* weights, int64_t row_stride, int64_
   }
 }
 
-inline int64_t residue_classes(const ConvolutionGeometry& g) { return g.stride[0] * g.stride[1] * g.stride[2]; }
-
-inline Gather class_gather(const ConvolutionGeometry& g, int64_t number) {
-  const int64_t residue[3] = {number / (g.stride[1] * g.stride[2]), number / g.stride[2] % g.stride[1], number % g.stride[2]};
-  return input_gradient_gather(g, residue);
-}
-
-inline void take_class_memory(const Gather& gather, int64_t weights, Layout& memory, GatherJob* job) {
-  auto* segments = memory.take<Segment>(segments_needed(gather));
-  auto* packed = memory.take<float>(weights);
-  if (!job) return;
-  job->gather = gather;
-  place_segments(job->gather, segments);
-  job->packed = packed;
-}
-
-// The job that a task belongs to: `first_task` ascends.
-inline const GatherJob& job_of(const GatherJob* jobs, int64_t count, int64_t task) {
-  int64_t low = 0;
-  for (int64_t high = count; high - low > 1;) {
-    const int64_t middle = (low + high) / 2;
-    (jobs[middle].first_task <= task ? low : high) = middle;
-  }
-  return jobs[low];
-}
-
-inline GatherJob* place_classes(const ConvolutionGeometry& g, Workers& workers) {
-  const int64_t classes = residue_classes(g);
-  const auto weights = [&](const Gather& gather) { return g.groups * blocks_of(gather).size(); };
-  Layout size;
-  size.take<GatherJob>(classes);
-  for (int64_t i = 0; i < classes; ++i) {
-    const Gather gather = class_gather(g, i);
-    take_class_memory(gather, weights(gather), size, nullptr);
-  }
-  Layout memory(workers.shared(size.bytes()));
-  auto* jobs = memory.take<GatherJob>(classes);
-  for (int64_t i = 0; i < classes; ++i) {
-    const Gather gather = class_gather(g, i);
-    take_class_memory(gather, weights(gather), memory, jobs + i);
-  }
-  return jobs;
-}
-
 inline void convolution_input_gradient(const ConvolutionGeometry& g, const float* dy, const float* w, float* dx, Workers& workers) {
   if (is_depthwise(g)) return depthwise_input_gradient(g, dy, w, dx, workers);
   const int64_t classes = residue_classes(g);
-  GatherJob* jobs = place_classes(g, workers);
+  GatherJob* jobs = place_classes(
+      g, [&](const Gather& gather) { return g.groups * blocks_of(gather).size(); }, workers);
   const int64_t channels = g.in_channels / g.groups, rows = g.out_channels / g.groups;
   int64_t tasks = 0;
   for (int64_t i = 0; i < classes; ++i) {

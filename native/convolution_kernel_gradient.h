@@ -7,7 +7,10 @@
 namespace convista::CONVISTA_TARGET {
 
 // Positions whose dy (strip × block of output channels) is packed into the first-level cache and meets all weight rows there.
-constexpr int64_t kStrip = 64;
+#ifndef KS
+#define KS 64
+#endif
+constexpr int64_t kStrip = KS;
 
 // Weight rows seen from one box: where in x, counted from the position, and which row of dw.
 struct Row {
@@ -26,8 +29,10 @@ void add_rows(const Strip& strip, const Row* rows, float* sums_of_block) {
   constexpr int kBlock = Vectors * kWidth;
   Vector sums[Rows][Vectors];
   int64_t offset[Rows];
+  CONVISTA_UNROLL
   for (int r = 0; r < Rows; ++r) {
     offset[r] = rows[r].offset;
+    CONVISTA_UNROLL
     for (int v = 0; v < Vectors; ++v) sums[r][v] = load(sums_of_block + rows[r].row * kBlock + v * kWidth);
   }
   const float* dy = strip.dy;
@@ -35,13 +40,18 @@ void add_rows(const Strip& strip, const Row* rows, float* sums_of_block) {
   for (int64_t i = 0; i < strip.positions; ++i, dy += kBlock) {
     const float* from = source + strip.source_offsets[i];
     Vector value[Vectors];
+    CONVISTA_UNROLL
     for (int v = 0; v < Vectors; ++v) value[v] = load(dy + v * kWidth);
+    CONVISTA_UNROLL
     for (int r = 0; r < Rows; ++r) {
       const Vector factor = fill(from[Together ? r : offset[r]]);
+      CONVISTA_UNROLL
       for (int v = 0; v < Vectors; ++v) sums[r][v] += factor * value[v];
     }
   }
+  CONVISTA_UNROLL
   for (int r = 0; r < Rows; ++r)
+    CONVISTA_UNROLL
     for (int v = 0; v < Vectors; ++v) store(sums_of_block + rows[r].row * kBlock + v * kWidth, sums[r][v]);
 }
 
@@ -162,15 +172,6 @@ inline void kernel_gradient_task(const KernelGradientPlan& plan, const float* x,
       gradient_strips(plan, x_group + image * gather.source_image(), dy_block + image * gather.target_image(), box, first, last, block, rows,
                       row_count, sums, bias_sums, workers);
     });
-  }
-}
-
-inline void add_slices(const float* sums, int64_t slices, int64_t slice_size, int64_t count, float* to) {
-  int64_t i = 0;
-  for (; i < count; i += kWidth) {
-    Vector total = load(sums + i);
-    for (int64_t slice = 1; slice < slices; ++slice) total += load(sums + slice * slice_size + i);
-    store_lanes(to + i, total, static_cast<int>(smaller(kWidth, count - i)));
   }
 }
 

@@ -231,14 +231,48 @@ struct Units {
   int64_t per_group, count;
 };
 
+// At least these positions in a group of images, and images in dozens: the corners of a dozen images fill a register tile that
+// the corner of one image would leave nearly empty.
 constexpr int64_t kPositionsTogether = 1024;
+constexpr int64_t kImagesTogether = 12;
+
+// Cuts fall between register tiles of 6, 8 and 12 positions.
+inline int64_t whole_tiles(int64_t positions) { return divide_up(positions, 24) * 24; }
 
 inline Units cut_units(const Gather& gather, int64_t size) {
   const int64_t positions = gather.positions();
   if (positions == 0 || gather.batch == 0) return {1, 1, 0, 0};
-  const int64_t images = between(1, divide_up(kPositionsTogether, positions), gather.batch);
+  const int64_t dozens = divide_up(divide_up(kPositionsTogether, positions), kImagesTogether);
+  const int64_t images = smaller(dozens * kImagesTogether, gather.batch);
   const int64_t per_group = divide_up(images * positions, size);
-  return {images, size, per_group, per_group * divide_up(gather.batch, images)};
+  return {images, whole_tiles(divide_up(images * positions, per_group)), per_group, per_group * divide_up(gather.batch, images)};
+}
+
+// Positions whose targets stay in the second-level cache while all weights pass over them; more of them when the weights do not
+// stay there themselves.
+constexpr int64_t kPiece = 192, kLongPiece = 384;
+constexpr int64_t kWeightsThatStay = 256 * 1024;  // floats
+constexpr int64_t kMostPositions = kLongPiece * 2;
+
+inline int64_t piece_size(const Gather& gather) {
+  return gather.rows() * gather.target_channels > kWeightsThatStay ? kLongPiece : kPiece;
+}
+
+// Calls visit(first, last) for even pieces of about `size`: 200 by 192 is one piece, because a rest of 8 would need all weights again.
+template <typename Visit>
+void visit_pieces(int64_t first, int64_t last, int64_t size, const Visit& visit) {
+  const int64_t count = larger(1, (last - first + size / 2) / size), total = last - first;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t from = smaller(whole_tiles(total * i / count), total), to = smaller(whole_tiles(total * (i + 1) / count), total);
+    if (from < to) visit(first + from, first + to);
+  }
+}
+
+constexpr int64_t kProductsPerTask = 1'000'000;
+
+inline Units gather_units(const Gather& gather) {
+  const int64_t products = larger(1, gather.rows() * gather.target_channels), piece = piece_size(gather);
+  return cut_units(gather, between(1, kProductsPerTask / (products * piece), 64) * piece);
 }
 
 // Calls visit(first image, box, first, last) for everything in a unit.
