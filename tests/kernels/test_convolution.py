@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracles import window_loops
 
 from convista.kernels import convolution as native
 from convista.kernels.geometry import ConvolutionGeometry
 from convista.ops import convolution as ops
+from oracles import window_loops
 
 PLAIN = ConvolutionGeometry((1, 1), ((0, 0), (0, 0)), (1, 1))
 WHOLE = ConvolutionGeometry((2, 1), ((1, 2), (0, 1)), (1, 2), 2)
@@ -131,7 +131,7 @@ def bent(convolve):
         lambda f: jax.grad(lambda x, k: jnp.sum(jax.grad(bent(f), 1)(x, k) ** 2), (0, 1)),
         lambda f: lambda x, k: jax.jacfwd(lambda b: f(x, k * b))(jnp.float32(2)),
         lambda f: jax.grad(jax.checkpoint(bent(f)), (0, 1)),
-        lambda f: lambda x, k: jax.lax.scan(lambda c, _: (c + jnp.mean(f(x, k * c)), f(x, k)), jnp.float32(1), length=3),
+        lambda f: lambda x, k: jax.lax.scan(lambda c, _: (c + jnp.mean(f(x, k * c)), f(x, k)), jnp.float32(1), None, 3),
     ],
     ids=["jit", "grad", "jvp", "forward over reverse", "reverse over reverse", "jacfwd", "checkpoint", "scan"],
 )
@@ -145,6 +145,7 @@ def test_vmap(library, axes) -> None:
     x, kernel = numbers((3, *X), (3, *KERNEL))
     x = x[0] if axes[0] is None else jnp.moveaxis(x, 0, axes[0])
     kernel = kernel[0] if axes[1] is None else jnp.moveaxis(kernel, 0, axes[1])
+
     def mapped(f):
         value = jax.vmap(f, axes)
         gradient = jax.vmap(jax.grad(bent(f), (0, 1)), axes)

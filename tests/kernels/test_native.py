@@ -23,6 +23,11 @@ def floats(*shape):
     return jax.ShapeDtypeStruct(shape, np.float32)
 
 
+def pooled(dtype, *shape):
+    """The results of a max pooling with winners of this type and shape."""
+    return [floats(2, 3, 2, 4), jax.ShapeDtypeStruct(shape, dtype)]
+
+
 X, KERNEL, Y = jnp.ones((2, 6, 5, 4)), jnp.ones((3, 2, 2, 6)), floats(2, 4, 4, 6)
 RIGHT = {
     "strides": (1, 1),
@@ -102,13 +107,19 @@ WINDOW = {"window": (2, 2), "strides": (2, 2), "before": (0, 0), "after": (0, 0)
     ("handler", "arrays", "results", "changes", "problem"),
     [
         ("max_pooling_forward", (X,), [floats(2, 3, 3, 4)], {}, "axis 1 has 2 window positions"),
-        ("max_pooling_forward", (X,), [floats(2, 3, 2, 4), jax.ShapeDtypeStruct((2, 3, 2, 4), np.int8)], {}, "int32, or uint8"),
-        ("max_pooling_forward", (X,), [floats(2, 3, 2, 4), jax.ShapeDtypeStruct((2, 3, 2), np.uint8)], {}, "the shape of the output"),
+        ("max_pooling_forward", (X,), pooled(np.int8, 2, 3, 2, 4), {}, "int32, or uint8"),
+        ("max_pooling_forward", (X,), pooled(np.uint8, 2, 3, 2), {}, "the shape of the output"),
         ("max_pooling_forward", (X,), [floats(2, 3, 2, 4)] * 3, {}, "at most their numbers"),
-        ("max_pooling_forward", (X,), [floats(2, 3, 2, 4)], {"window": (2**16, 2**16)}, "a window has at most 2^30 cells"),
+        (
+            "max_pooling_forward",
+            (X,),
+            [floats(2, 3, 2, 4)],
+            {"window": (2**16,) * 2},
+            "a window has at most 2^30 cells",
+        ),
         ("max_pooling_forward", (X,), [floats(2, 3, 2, 5)], {}, "the same channels"),
-        ("max_pooling_gradient", (jnp.ones((2, 3, 2, 4)), jnp.zeros((2, 3, 2, 4))), floats(2, 6, 5, 4), {}, "int32, or uint8"),
-        ("sum_pooling_forward", (X,), floats(2, 3, 2, 4), {"window": (2,), "mean": True}, "a window has one entry for each"),
+        ("max_pooling_gradient", (jnp.ones((2, 3, 2, 4)),) * 2, floats(*X.shape), {}, "int32, or uint8"),
+        ("sum_pooling_forward", (X,), floats(2, 3, 2, 4), {"window": (2,), "mean": True}, "one entry for each"),
         ("sum_pooling_gradient", (X,), floats(2, 3, 2, 4), {"mean": True}, "axis 0 has 1 window positions"),
         ("sum_pooling_forward", (X,), floats(2, 3, 2, 4), {}, "Wrong number of attributes: expected 5 but got 4"),
     ],
@@ -125,7 +136,8 @@ def test_a_winner_outside_its_window_is_harmless(instruction_set) -> None:
 
 
 def test_sums_without_a_mean(instruction_set) -> None:
-    np.testing.assert_array_equal(call("sum_pooling_forward", floats(2, 3, 2, 4), X, **WINDOW, mean=False), np.full((2, 3, 2, 4), 4))
+    y = call("sum_pooling_forward", floats(2, 3, 2, 4), X, **WINDOW, mean=False)
+    np.testing.assert_array_equal(y, np.full((2, 3, 2, 4), 4))
 
 
 def test_xla_gives_its_threads(library) -> None:

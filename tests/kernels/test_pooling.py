@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracles import window_loops
 
 from convista.kernels import pooling as native
 from convista.kernels.geometry import PoolingGeometry
 from convista.ops import pooling as ops
 from convista.ops.taps import taps
+from oracles import window_loops
 
 BLOCKS = PoolingGeometry((2, 2), (2, 2), ((0, 0), (0, 0)))
 OVERLAP = PoolingGeometry((3, 2), (2, 1), ((1, 1), (0, 1)))
@@ -126,7 +126,7 @@ TRANSFORMATIONS = {
     "reverse over reverse": lambda f: jax.grad(lambda x: jnp.sum(jax.grad(lambda x: jnp.sum(f(x) ** 3))(x) ** 2)),
     "vmap": lambda f: lambda x: jax.vmap(f)(jnp.stack([x, 2 * x])),
     "vmap of grad": lambda f: lambda x: jax.vmap(jax.grad(lambda x: jnp.sum(jnp.sin(f(x)))))(jnp.stack([x, 2 * x])),
-    "vmap of cotangents": lambda f: lambda x: jax.vmap(lambda s: jax.vjp(f, x)[1](s * jnp.cos(f(x)))[0])(jnp.arange(3.0)),
+    "vmap of cotangents": lambda f: lambda x: jax.vmap(lambda s: jax.vjp(f, x)[1](s * f(x))[0])(jnp.arange(3.0)),
     "scan": lambda f: lambda x: jax.lax.scan(lambda c, _: (c + jnp.mean(f(x)), f(x)), jnp.float32(1), length=3),
 }
 
@@ -139,8 +139,9 @@ def test_transformations(library, name, kind) -> None:
     x = jnp.asarray(random.permutation(2 * 6 * 7 * 5).reshape(2, 6, 7, 5) / 100, jnp.float32)
     ours, theirs = {"max": (native.max_pooling, xla_max), "average": (native.average_pooling, xla_average)}[kind]
     transform = TRANSFORMATIONS[name]
-    got, right = (jax.tree.leaves(jax.jit(transform(lambda x: pool(x, OVERLAP)))(x)) for pool in (ours, theirs))
-    for a, b in zip(got, right, strict=True):
+    got = jax.jit(transform(lambda x: ours(x, OVERLAP)))(x)
+    right = jax.jit(transform(lambda x: theirs(x, OVERLAP)))(x)
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(right), strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
 
 

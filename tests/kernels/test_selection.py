@@ -96,9 +96,9 @@ def test_without_a_library_everything_runs_through_xla_and_says_so_once(without_
     np.testing.assert_array_equal(y, np.full((1, 2, 2, 4), 18))
     np.testing.assert_array_equal(gradient, np.full(x.shape, 0.25))
     assert [record.getMessage() for record in caplog.records] == [
-        "Convista runs without its native CPU kernels (no library was built when it was installed): convolutional networks "
-        "train through XLA, two to three times slower. To have them: a C++20 compiler (Debian and Ubuntu: apt install g++), "
-        "then install Convista again."
+        "Convista runs without its native CPU kernels (no library was built when it was installed): "
+        "convolutional networks train through XLA, two to three times slower. "
+        "To have them: a C++20 compiler (Debian and Ubuntu: apt install g++), then install Convista again."
     ]
 
 
@@ -190,8 +190,9 @@ def loss(x, kernel):
     return jnp.sum(jnp.sin(average_pooling(max_pooling(y, window), window)))
 
 mesh = jax.make_mesh((2,), ("images",), axis_types=(jax.sharding.AxisType.Auto,))
-total = jax.shard_map(lambda x, k: jax.lax.psum(loss(x, k), "images"), mesh=mesh, in_specs=(P("images"), P()), out_specs=P())
-each = jax.shard_map(jax.grad(loss, (0, 1)), mesh=mesh, in_specs=(P("images"), P()), out_specs=(P("images"), P()))
+split = (P("images"), P())
+total = jax.shard_map(lambda x, k: jax.lax.psum(loss(x, k), "images"), mesh=mesh, in_specs=split, out_specs=P())
+each = jax.shard_map(jax.grad(loss, (0, 1)), mesh=mesh, in_specs=split, out_specs=split)
 x, kernel = jax.random.normal(jax.random.key(0), (4, 8, 8, 3)), jax.random.normal(jax.random.key(1), (3, 3, 3, 5))
 right = jax.grad(loss, (0, 1))(x, kernel)
 for function in (jax.jit(jax.grad(total, (0, 1))), jax.jit(each)):

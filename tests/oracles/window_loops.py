@@ -51,8 +51,8 @@ def max_pooling(x, dy, geometry):
     """Return y and dx; the first of equals wins, and a NaN before everything."""
     x, dy = np.asarray(x, np.float64), np.asarray(dy, np.float64)
     y, winner = np.full(dy.shape, -np.inf), {}
-    dilation = (1,) * len(geometry.size)
-    for _, position, cell in every_tap(x.shape[1:-1], dy.shape[1:-1], geometry.size, geometry.strides, geometry.pads, dilation):
+    steps = (geometry.strides, geometry.pads, (1,) * len(geometry.size))
+    for _, position, cell in every_tap(x.shape[1:-1], dy.shape[1:-1], geometry.size, *steps):
         for n, c in itertools.product(range(x.shape[0]), range(x.shape[-1])):
             at, value = (n, *position, c), x[(n, *cell, c)]
             if at not in winner or value > y[at] or (np.isnan(value) and not np.isnan(y[at])):
@@ -66,11 +66,8 @@ def max_pooling(x, dy, geometry):
 def average_pooling(x, dy, geometry):
     """Return y and dx; only cells inside the picture count."""
     x, dy = np.asarray(x, np.float64), np.asarray(dy, np.float64)
-    taps = list(
-        every_tap(
-            x.shape[1:-1], dy.shape[1:-1], geometry.size, geometry.strides, geometry.pads, (1,) * len(geometry.size)
-        )
-    )
+    steps = (geometry.strides, geometry.pads, (1,) * len(geometry.size))
+    taps = list(every_tap(x.shape[1:-1], dy.shape[1:-1], geometry.size, *steps))
     count = np.zeros(dy.shape[1:-1])
     for _, position, _ in taps:
         count[position] += 1

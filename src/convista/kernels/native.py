@@ -22,8 +22,8 @@ HANDLERS = (
     "threads",
 )
 
-# What handlers take and return. It is part of their names in compiled programs, which are kept on disk: a program that was
-# compiled for other handlers is then not found instead of called wrongly. The library says it too (native/ffi.cc).
+# What handlers take and return. It is part of their names in compiled programs, which are kept on disk: handlers that
+# an old program was compiled for are then not found, instead of called wrongly. The library says it too (native/ffi.cc).
 INTERFACE = 1
 
 _FILE = Path(__file__).with_name("_native.so")

@@ -86,7 +86,8 @@ def _pick(x, winner, *, geometry):
     for axis, (cell, size, stride, (before, _)) in enumerate(
         zip(cells, sizes, geometry.strides, geometry.pads, strict=True)
     ):
-        position = jax.lax.broadcasted_iota(np.int32, winner.shape, axis + 1) * np.int32(stride) + cell - np.int32(before)
+        first = jax.lax.broadcasted_iota(np.int32, winner.shape, axis + 1) * np.int32(stride) - np.int32(before)
+        position = first + cell
         inside &= (position >= 0) & (position < size)
         place = place * np.int32(size) + jnp.clip(position, 0, size - 1)
     flat = jnp.take_along_axis(x.reshape(batch, -1, channels), place.reshape(batch, -1, channels), axis=1)

@@ -17,8 +17,8 @@ _CONSTANTS = ("geometry", "shape")
 def primitive(name: str, native: Callable, avals: Callable, *, results: int = 1) -> Primitive:
     """Return an operation that calls ``native`` on CPUs.
 
-    Custom derivatives of functions would stop at the first derivative or the first mode; operations made of each other's
-    derivatives do not. Elsewhere than on CPUs it needs :func:`through_xla`.
+    Custom derivatives of functions would stop at the first derivative or the first mode; operations made of each
+    other's derivatives do not. Elsewhere than on CPUs it needs :func:`through_xla`.
 
     Args:
         name: Name in printed programs.
@@ -40,7 +40,7 @@ def through_xla(operation: Primitive, function: Callable) -> None:
 
 
 def varying_alike(*arrays: jax.Array) -> list[jax.Array]:
-    """Mark arrays inside ``shard_map`` as varying over the same mesh axes, so that gradients are summed over the others."""
+    """Mark arrays inside ``shard_map`` as varying over the same mesh axes, so that gradients are summed where they do not."""
     axes = [_varying(array) for array in arrays]
     union = frozenset().union(*axes)
     return [

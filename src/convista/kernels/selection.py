@@ -53,9 +53,7 @@ def describe() -> Selection:
 def _select(wanted: str | None, backend: str) -> Selection:
     known = ("xla", *native.INSTRUCTION_SETS)
     if wanted is not None and wanted not in known:
-        raise ArgumentError(
-            f"{VARIABLE} names kernels", received=f"{VARIABLE}={wanted}", fix=suggest(wanted, known)
-        )
+        raise ArgumentError(f"{VARIABLE} names kernels", received=f"{VARIABLE}={wanted}", fix=suggest(wanted, known))
     if wanted == "xla":
         return Selection("xla", f"{VARIABLE}=xla")
     if backend != "cpu":
@@ -80,5 +78,6 @@ def _select(wanted: str | None, backend: str) -> Selection:
 
 def _without(reason: str) -> Selection:
     # Through logging: one line on stderr by default, and programs that embed Convista can turn it off.
-    logging.getLogger("convista").warning("Convista runs without its native CPU kernels (%s): %s. %s.", reason, _COST, _MEND)
+    notice = "Convista runs without its native CPU kernels (%s): %s. %s."
+    logging.getLogger("convista").warning(notice, reason, _COST, _MEND)
     return Selection("xla", reason)

@@ -16,7 +16,6 @@ from convista.kernels.geometry import PoolingGeometry
 from convista.kernels.primitive import through_xla
 from convista.ops.taps import add_taps, taps
 
-
 # Above this many cells a window is not unrolled: the program would grow with the window, as in a global pooling.
 _MAXIMUM_UNROLLED_CELLS = 32
 
