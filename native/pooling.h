@@ -102,6 +102,27 @@ inline void for_rows(int64_t rows, int64_t row_bytes, Workers& workers, const Ro
               [&](int task) { body(task * chunk, std::min((task + 1) * chunk, rows)); });
 }
 
+// Where the cells of a window lie that is wholly inside the picture, from its first cell: one loop instead of three.
+struct Cells {
+  int64_t count;
+  const int64_t* offset;
+};
+
+constexpr int64_t kMostListed = 1 << 12;
+
+inline Cells cells_of(const PoolingGeometry& g, Workers& workers) {
+  const int64_t count = g.size[0] * g.size[1] * g.size[2];
+  if (count > kMostListed) return {0, nullptr};
+  auto* offset = static_cast<int64_t*>(workers.shared(sizeof(int64_t) * count));
+  for (int64_t k = 0; k < count; ++k) {
+    const int64_t k0 = k / (g.size[1] * g.size[2]), k1 = k / g.size[2] % g.size[1], k2 = k % g.size[2];
+    offset[k] = ((k0 * g.in[1] + k1) * g.in[2] + k2) * g.channels;
+  }
+  return {count, offset};
+}
+
+inline bool whole(const PoolingGeometry& g, int axis, Range cells) { return cells.end - cells.first == g.size[axis]; }
+
 inline int64_t window_count(Range a, Range b, Range c) {
   return (a.end - a.first) * (b.end - b.first) * (c.end - c.first);
 }
@@ -141,10 +162,28 @@ template <typename Index>
 void max_pooling_forward(const PoolingGeometry& g, const float* x, float* y, Index* index, Workers& workers) {
   using namespace pooling;
   const Ranges cells = ranges_of(g, g.out, workers, cells_inside);
+  const Cells listed = cells_of(g, workers);
   for_outputs(g, workers, [&](int64_t out, int64_t image, int64_t p0, int64_t p1, int64_t p2) {
     const Range k0 = cells.axis[0][p0], k1 = cells.axis[1][p1], k2 = cells.axis[2][p2];
     const int64_t s0 = p0 * g.stride[0] - g.before[0], s1 = p1 * g.stride[1] - g.before[1],
                   s2 = p2 * g.stride[2] - g.before[2];
+    if (listed.count && whole(g, 0, k0) && whole(g, 1, k1) && whole(g, 2, k2)) {
+      for_channels(g.channels, [&](auto vector, int64_t channel) {
+        using V = decltype(vector);
+        const float* from = x + (image + (s0 * g.in[1] + s1) * g.in[2] + s2) * g.channels + channel;
+        typename V::Floats best = V::load(from);
+        typename V::Integers winner = typename V::Integers{};
+        for (int64_t k = 1; k < listed.count; ++k) {
+          const typename V::Floats value = V::load(from + listed.offset[k]);
+          const auto larger = (value > best) | ((value != value) & (best == best));
+          best = larger ? value : best;
+          winner = larger ? typename V::Integers{} + static_cast<int32_t>(k) : winner;
+        }
+        V::store(y + out * g.channels + channel, best);
+        if (index != nullptr) V::store_index(index + out * g.channels + channel, winner);
+      });
+      return;
+    }
     for_channels(g.channels, [&](auto vector, int64_t channel) {
       using V = decltype(vector);
       typename V::Floats best = typename V::Floats{} - std::numeric_limits<float>::infinity();
@@ -174,10 +213,56 @@ void max_pooling_forward(const PoolingGeometry& g, const float* x, float* y, Ind
   });
 }
 
+namespace pooling {
+
+// Whether windows lie side by side, all of them inside the picture.
+inline bool is_tiled(const PoolingGeometry& g) {
+  for (int axis = 0; axis < 3; ++axis) {
+    if (g.size[axis] != g.stride[axis] || g.before[axis] != 0 || g.out[axis] * g.size[axis] > g.in[axis]) return false;
+  }
+  return true;
+}
+
+// Reads dy and the winners once for a row of cells and writes the row: no ranges, no additions. First pooling of the
+// lecture convnet, batch 128, one core: 2.2 ms through the ranges.
+template <typename Index>
+void tiled_max_gradient(const PoolingGeometry& g, const float* dy, const Index* index, float* dx, Workers& workers) {
+  const int64_t width = g.in[2] * g.channels, covered = g.out[2] * g.size[2] * g.channels;
+  for_rows(g.batch * g.in[0] * g.in[1], width * 8, workers, [&](int64_t first, int64_t end) {
+    for (int64_t row = first; row < end; ++row) {
+      const int64_t n = row / (g.in[0] * g.in[1]), i0 = row / g.in[1] % g.in[0], i1 = row % g.in[1];
+      const int64_t p0 = i0 / g.size[0], p1 = i1 / g.size[1];
+      float* to = dx + row * width;
+      if (p0 >= g.out[0] || p1 >= g.out[1]) {
+        std::fill_n(to, width, 0.0f);
+        continue;
+      }
+      const int64_t from = ((n * g.out[0] + p0) * g.out[1] + p1) * g.out[2] * g.channels;
+      const auto cell = static_cast<int32_t>((i0 % g.size[0] * g.size[1] + i1 % g.size[1]) * g.size[2]);
+      for (int64_t p2 = 0; p2 < g.out[2]; ++p2) {
+        for_channels(g.channels, [&](auto vector, int64_t channel) {
+          using V = decltype(vector);
+          const int64_t at = from + p2 * g.channels + channel;
+          const typename V::Floats gradient = V::load(dy + at);
+          const typename V::Integers winner = V::load_index(index + at) - cell;
+          float* cells = to + p2 * g.size[2] * g.channels + channel;
+          for (int64_t c2 = 0; c2 < g.size[2]; ++c2) {
+            V::store(cells + c2 * g.channels, winner == static_cast<int32_t>(c2) ? gradient : typename V::Floats{});
+          }
+        });
+      }
+      std::fill(to + covered, to + width, 0.0f);
+    }
+  });
+}
+
+}  // namespace pooling
+
 // dx = the sum of dy over the windows that a cell won.
 template <typename Index>
 void max_pooling_gradient(const PoolingGeometry& g, const float* dy, const Index* index, float* dx, Workers& workers) {
   using namespace pooling;
+  if (is_tiled(g)) return tiled_max_gradient(g, dy, index, dx, workers);
   const Ranges windows = ranges_of(g, g.in, workers, windows_around);
   for_inputs(g, workers, [&](int64_t in, int64_t image, int64_t i0, int64_t i1, int64_t i2) {
     const Range w0 = windows.axis[0][i0], w1 = windows.axis[1][i1], w2 = windows.axis[2][i2];

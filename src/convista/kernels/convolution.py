@@ -32,8 +32,7 @@ def _attributes(geometry: ConvolutionGeometry) -> dict:
 
 
 def _call(handler, shape, *arrays, **attributes):
-    call = jax.ffi.ffi_call(native.target(handler), jax.ShapeDtypeStruct(shape, np.float32))
-    return call(*arrays, **attributes)
+    return native.call(handler, jax.ShapeDtypeStruct(shape, np.float32), *arrays, **attributes)
 
 
 def _forward_shape(x, kernel, geometry):

@@ -6,8 +6,10 @@ import ctypes
 import functools
 import os
 from pathlib import Path
+from typing import Any
 
 import jax
+import numpy as np
 
 INSTRUCTION_SETS = ("portable", "avx2", "avx512")
 
@@ -23,7 +25,7 @@ HANDLERS = (
 )
 
 # What handlers take and return. It is part of their names in compiled programs, which are kept on disk: handlers that
-# an old program was compiled for are then not found, instead of called wrongly. The library says it too (native/ffi.cc).
+# an old program was compiled for are then not found, instead of called wrongly. native/ffi.cc has the same number.
 INTERFACE = 1
 
 _FILE = Path(__file__).with_name("_native.so")
@@ -88,10 +90,22 @@ def library() -> Library | str:
     return loaded
 
 
+def call(handler: str, results: Any, *arrays: jax.Array, **attributes: Any) -> Any:
+    """Call a handler inside a program that is traced; the library must be there.
+
+    Args:
+        handler: One of ``HANDLERS``.
+        results: Shapes and dtypes of what it returns, one or a list.
+        arrays: Its operands.
+        attributes: NumPy arrays of int64, NumPy numbers and booleans.
+    """
+    library()  # programs that are traced without a choice of kernels need it registered too
+    return jax.ffi.ffi_call(target(handler), results)(*arrays, **attributes)
+
+
 def threads() -> int:
     """Return how many threads XLA gives to native kernels; the library must be there."""
-    result = jax.ShapeDtypeStruct((), jax.numpy.int32)
-    return int(jax.jit(jax.ffi.ffi_call(target("threads"), result))())
+    return int(jax.jit(lambda: call("threads", jax.ShapeDtypeStruct((), np.int32)))())
 
 
 def environment(name: str) -> str | None:

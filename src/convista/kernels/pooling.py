@@ -48,10 +48,6 @@ def _attributes(geometry: PoolingGeometry) -> dict:
     return {name: np.array(values, np.int64) for name, values in named.items()}
 
 
-def _call(handler, results, *arrays, **attributes):
-    return jax.ffi.ffi_call(native.target(handler), results)(*arrays, **attributes)
-
-
 def _floats(shape):
     return jax.ShapeDtypeStruct(shape, np.float32)
 
@@ -65,17 +61,17 @@ def _output(x, *, geometry):
 
 
 def _max(x, *, geometry):
-    return _call("max_pooling_forward", [_floats(_output_shape(x, geometry))], x, **_attributes(geometry))[0]
+    return native.call("max_pooling_forward", [_floats(_output_shape(x, geometry))], x, **_attributes(geometry))[0]
 
 
 def _max_and_winner(x, *, geometry):
     shape = _output_shape(x, geometry)
     results = [_floats(shape), jax.ShapeDtypeStruct(shape, index_dtype(geometry))]
-    return _call("max_pooling_forward", results, x, **_attributes(geometry))
+    return native.call("max_pooling_forward", results, x, **_attributes(geometry))
 
 
 def _spread(gradient, winner, *, geometry, shape):
-    return _call("max_pooling_gradient", _floats(shape), gradient, winner, **_attributes(geometry))
+    return native.call("max_pooling_gradient", _floats(shape), gradient, winner, **_attributes(geometry))
 
 
 def _pick(x, winner, *, geometry):
@@ -95,11 +91,13 @@ def _pick(x, winner, *, geometry):
 
 
 def _average(x, *, geometry):
-    return _call("sum_pooling_forward", _floats(_output_shape(x, geometry)), x, **_attributes(geometry), mean=True)
+    return native.call(
+        "sum_pooling_forward", _floats(_output_shape(x, geometry)), x, **_attributes(geometry), mean=True
+    )
 
 
 def _average_gradient(gradient, *, geometry, shape):
-    return _call("sum_pooling_gradient", _floats(shape), gradient, **_attributes(geometry), mean=True)
+    return native.call("sum_pooling_gradient", _floats(shape), gradient, **_attributes(geometry), mean=True)
 
 
 def _shaped(first, *others, geometry, shape):

@@ -40,7 +40,7 @@ def through_xla(operation: Primitive, function: Callable) -> None:
 
 
 def varying_alike(*arrays: jax.Array) -> list[jax.Array]:
-    """Mark arrays inside ``shard_map`` as varying over the same mesh axes, so that gradients are summed where they do not."""
+    """Mark arrays inside ``shard_map`` as varying over the same mesh axes; gradients are summed over the others."""
     axes = [_varying(array) for array in arrays]
     union = frozenset().union(*axes)
     return [
