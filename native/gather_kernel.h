@@ -112,7 +112,8 @@ void gather_tile(const Tiles& tiles, const Chunk& chunk, int64_t position, int l
   finish_sums<Positions, Vectors>(sums, tiles, targets, live, chunk.last && tiles.relu);
 }
 
-// The part of the next chunk's weights that falls to this tile.
+// The part of the next chunk's weights that falls to this tile: 11 % faster with 512 channels, whose weights come from the third
+// level. Fetching sources of later tiles ahead as well gained nothing.
 inline void fetch_ahead(const Chunk& chunk, int64_t position, int64_t tile, int64_t positions) {
   constexpr int64_t kLine = 64 / sizeof(float);
   const int64_t begin = chunk.ahead_lines * position / positions, end = chunk.ahead_lines * (position + tile) / positions;
@@ -135,7 +136,8 @@ void gather_chunk(const Tiles& tiles, const Chunk& chunk) {
   gather_tile<1, Vectors, Single>(tiles, chunk, position, left);
 }
 
-// Weight rows that stay in the first-level cache while all tiles of a piece pass over them.
+// Weight rows that stay in the first-level cache while all tiles of a piece pass over them. 16, 32 and 48 KB and no chunks at all
+// are within the noise of one core; small chunks leave room for a neighbour on the same core.
 constexpr int64_t kChunkBytes = 24 * 1024;
 constexpr int64_t chunk_rows(int vectors) { return kChunkBytes / (vectors * kWidth * static_cast<int64_t>(sizeof(float))); }
 
