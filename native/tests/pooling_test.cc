@@ -177,6 +177,8 @@ int main(int count, char** arguments) {
   check_the_check();
   PoolingGeometry lecture{8, 32, {1, 26, 26}, {1, 13, 13}, {1, 2, 2}, {1, 2, 2}, {0, 0, 0}};
   check_geometry(lecture, 0, 1);
+  check_geometry({3, 19, {5, 7, 9}, {2, 2, 3}, {2, 3, 3}, {2, 3, 3}, {0, 0, 0}}, 1, 2);
+  check_geometry({2, 3, {1, 9, 8}, {1, 3, 2}, {1, 3, 3}, {1, 3, 3}, {0, 0, 0}}, 2, 3);
   check_random(count > 1 ? std::atoi(arguments[1]) : 200);
   return verdict();
 }
