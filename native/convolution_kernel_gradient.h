@@ -7,8 +7,9 @@
 namespace convista::CONVISTA_TARGET {
 
 // Positions whose dy (strip × block of output channels, 24 KB) is packed into the first-level cache and meets all weight rows
-// there. Strips of 64 and of 128 lose 2–5 %; so does fetching the next rows' sums ahead.
-constexpr int64_t kStrip = 96;
+// there. Strips of 64 and of 128 lose 2–5 %; so does fetching the next rows' sums
+// ahead, and fetching the next strip ahead gains nothing.
+constexpr int64_t kStrip = 96;  // with kVectors vectors; narrower blocks have longer strips
 
 // Weight rows seen from one box: where in x, counted from the position, and which row of dw.
 struct Row {
@@ -18,7 +19,7 @@ struct Row {
 struct Strip {
   const float* source;            // x, of the group's first channel in the first image
   const int64_t* source_offsets;
-  const float* dy;                // packed, kStrip × block
+  const float* dy;                // packed, positions × block
   int64_t positions;
 };
 
@@ -59,14 +60,24 @@ void add_rows(const Strip& strip, const Row* rows, float* sums) {
   add_rows<Rows, Vectors, false>(strip, rows, sums);
 }
 
+template <int Rows, int Vectors>
+const Row* add_rest(const Strip& strip, const Row* rows, const Row* end, float* sums) {
+  if constexpr (Rows > 0) {
+    for (; end - rows >= Rows; rows += Rows) add_rows<Rows, Vectors>(strip, rows, sums);
+  }
+  return rows;
+}
+
 template <int Vectors>
 void add_strip(const Strip& strip, const Row* rows, int64_t count, float* sums) {
   constexpr int kTile = tile_positions(Vectors);
   const Row* end = rows + count;
-  for (; end - rows >= kTile; rows += kTile) add_rows<kTile, Vectors>(strip, rows, sums);
-  for (; end - rows >= kTile / 2; rows += kTile / 2) add_rows<kTile / 2, Vectors>(strip, rows, sums);
-  for (; end - rows >= 2; rows += 2) add_rows<2, Vectors>(strip, rows, sums);
-  for (; end - rows >= 1; rows += 1) add_rows<1, Vectors>(strip, rows, sums);
+  rows = add_rest<kTile, Vectors>(strip, rows, end, sums);
+  rows = add_rest<kTile * 3 / 4, Vectors>(strip, rows, end, sums);  // nine rows are a 3 × 3 kernel on one channel
+  rows = add_rest<kTile / 2, Vectors>(strip, rows, end, sums);
+  rows = add_rest<kTile / 4, Vectors>(strip, rows, end, sums);
+  rows = add_rest<2, Vectors>(strip, rows, end, sums);
+  add_rest<1, Vectors>(strip, rows, end, sums);
 }
 
 inline void add_strip(int vectors, const Strip& strip, const Row* rows, int64_t count, float* sums) {
@@ -101,74 +112,101 @@ inline int64_t list_rows(const Run* runs, int64_t count, int64_t begin, int64_t 
   return listed;
 }
 
-// The work is cut into slices of positions × groups × blocks of output channels × chunks of weight rows. Every slice has its
-// own sums, and slices are added in order, so the result does not depend on who did what.
+// The work is cut into slices of positions × groups × parts of the blocks × chunks of weight rows. Every slice has its own
+// sums, and slices are added in order, so the result does not depend on who did what.
 struct KernelGradientPlan {
   Gather gather;
   Units units;
   Blocks blocks;
-  int64_t slices, chunks, chunk_rows;
+  int64_t slices, block_parts, chunks, chunk_rows;
   float* sums;       // slices × groups × blocks
   float* bias_sums;  // slices × groups × vectors, or null
 
   int64_t slice_size() const { return gather.groups * blocks.size(); }
   int64_t bias_size() const { return gather.groups * blocks.vectors * kWidth; }
+  int64_t tasks() const { return slices * gather.groups * block_parts * chunks; }
 };
 
 constexpr int64_t kTasksWanted = 32;
-constexpr int64_t kUnitPositions = 1024;
+constexpr int64_t kUnitPositions = 1024, kUnitLimit = kUnitPositions + 32;
 constexpr int64_t kSumBytes = 512 * 1024;           // of one task, so that they stay in the second-level cache
 constexpr int64_t kAllSumBytes = 16 * 1024 * 1024;  // of all slices
 
+// Several blocks in one task share the strip of x while it is in the cache: with a 1 × 1 kernel one block at a time waits for memory.
 inline KernelGradientPlan plan_kernel_gradient(const ConvolutionGeometry& g) {
+  constexpr int64_t kBytes = sizeof(float);
   const Gather gather = forward_gather(g);
   const Blocks blocks(gather.group_targets(), gather.rows());
-  KernelGradientPlan plan{gather, cut_units(gather, kUnitPositions), blocks, 1, 1, 0, nullptr, nullptr};
-  plan.chunks = divide_up(blocks.rows * kVectors * kWidth * static_cast<int64_t>(sizeof(float)), kSumBytes);
-  plan.chunk_rows = divide_up(blocks.rows, plan.chunks);
-  const int64_t fit = kAllSumBytes / (plan.slice_size() * static_cast<int64_t>(sizeof(float)));
-  const int64_t wanted = divide_up(kTasksWanted, g.groups * blocks.count() * plan.chunks);
-  plan.slices = larger(1, smaller(plan.units.count, smaller(wanted, fit)));
+  KernelGradientPlan plan{gather, cut_units(gather, kUnitPositions), blocks, 1, 1, 1, 0, nullptr, nullptr};
+  plan.slices = between(1, kAllSumBytes / (plan.slice_size() * kBytes), smaller(plan.units.count, kTasksWanted));
+  const int64_t block_bytes = blocks.rows * kVectors * kWidth * kBytes;
+  plan.chunks = divide_up(block_bytes, kSumBytes);
+  plan.chunk_rows = whole_tiles(divide_up(blocks.rows, plan.chunks));
+  const int64_t for_cache = divide_up(blocks.count(), larger(1, kSumBytes / block_bytes));
+  const int64_t for_tasks = divide_up(kTasksWanted, plan.slices * g.groups * plan.chunks);
+  plan.block_parts = smaller(blocks.count(), larger(for_cache, for_tasks));
   return plan;
 }
 
-inline void gradient_strips(const KernelGradientPlan& plan, const float* x, const float* dy, const Box& box, int64_t first, int64_t last,
-                            int64_t block, const Row* rows, int64_t row_count, float* sums, float* bias_sums, Workers& workers) {
-  const int vectors = plan.blocks.width(block);
-  auto* places = static_cast<int64_t*>(workers.scratch(0, 2 * kStrip * sizeof(int64_t)));
-  auto* packed = static_cast<float*>(workers.scratch(2, kStrip * kVectors * kWidth * sizeof(float)));
-  for (; first < last; first += kStrip) {
-    const int64_t count = smaller(kStrip, last - first);
-    list_positions(plan.gather, box, first, first + count, places, places + kStrip);
-    pack_strip(dy, places + kStrip, count, vectors, plan.blocks.lanes(block), packed, bias_sums);
-    add_strip(vectors, {x, places, packed, count}, rows, row_count, sums);
+struct GradientTask {
+  int64_t slice, group, first_block, last_block, first_row, last_row;
+  bool bias;
+};
+
+inline GradientTask gradient_task(const KernelGradientPlan& plan, int64_t task) {
+  const int64_t chunk = task % plan.chunks, part = task / plan.chunks % plan.block_parts;
+  const int64_t group = task / (plan.chunks * plan.block_parts) % plan.gather.groups;
+  const int64_t slice = task / (plan.chunks * plan.block_parts * plan.gather.groups), blocks = plan.blocks.count();
+  const int64_t begin = smaller(chunk * plan.chunk_rows, plan.blocks.rows), end = smaller(begin + plan.chunk_rows, plan.blocks.rows);
+  return {slice, group, blocks * part / plan.block_parts, blocks * (part + 1) / plan.block_parts, begin, end, plan.bias_sums && chunk == 0};
+}
+
+inline float* block_sums(const KernelGradientPlan& plan, const GradientTask& task, int64_t block) {
+  return plan.sums + task.slice * plan.slice_size() + task.group * plan.blocks.size() + plan.blocks.start(block);
+}
+
+inline float* block_bias_sums(const KernelGradientPlan& plan, const GradientTask& task, int64_t block) {
+  if (!task.bias) return nullptr;
+  return plan.bias_sums + task.slice * plan.bias_size() + (task.group * plan.blocks.vectors + block * kVectors) * kWidth;
+}
+
+inline void clear_sums(const KernelGradientPlan& plan, const GradientTask& task) {
+  for (int64_t block = task.first_block; block < task.last_block; ++block) {
+    const int64_t width = plan.blocks.width(block) * kWidth, rows = task.last_row - task.first_row;
+    std::memset(block_sums(plan, task, block) + task.first_row * width, 0, static_cast<size_t>(rows * width) * sizeof(float));
+    if (task.bias) std::memset(block_bias_sums(plan, task, block), 0, static_cast<size_t>(width) * sizeof(float));
   }
 }
 
-inline void kernel_gradient_task(const KernelGradientPlan& plan, const float* x, const float* dy, int64_t task, Workers& workers) {
+// `places`: offsets of all positions in x, then, kUnitLimit further on, in dy. x and dy begin at the group's first channel.
+inline void gradient_strips(const KernelGradientPlan& plan, const GradientTask& task, const float* x, const float* dy, const int64_t* places,
+                            int64_t positions, const Row* rows, int64_t row_count, Workers& workers) {
+  auto* packed = static_cast<float*>(workers.scratch(2, kStrip * kVectors * kWidth * sizeof(float)));
+  const int64_t strip = kStrip * kVectors / plan.blocks.width(task.first_block);
+  for (int64_t first = 0; first < positions; first += strip)
+    for (int64_t block = task.first_block; block < task.last_block; ++block) {
+      const int64_t count = smaller(strip, positions - first);
+      const int vectors = plan.blocks.width(block);
+      pack_strip(dy + block * kVectors * kWidth, places + kUnitLimit + first, count, vectors, plan.blocks.lanes(block), packed,
+                 block_bias_sums(plan, task, block));
+      add_strip(vectors, {x, places + first, packed, count}, rows, row_count, block_sums(plan, task, block));
+    }
+}
+
+inline void kernel_gradient_task(const KernelGradientPlan& plan, const float* x, const float* dy, int64_t number, Workers& workers) {
   const Gather& gather = plan.gather;
-  const Blocks& blocks = plan.blocks;
-  const int64_t chunk = task % plan.chunks, block = task / plan.chunks % blocks.count();
-  const int64_t group = task / (plan.chunks * blocks.count()) % gather.groups, slice = task / (plan.chunks * blocks.count() * gather.groups);
-  const int64_t width = blocks.width(block) * kWidth;
-  const int64_t begin = chunk * plan.chunk_rows, end = smaller(begin + plan.chunk_rows, blocks.rows);
-  float* sums = plan.sums + slice * plan.slice_size() + group * blocks.size() + blocks.start(block);
-  float* bias_sums = nullptr;
-  if (plan.bias_sums && chunk == 0) {
-    bias_sums = plan.bias_sums + slice * plan.bias_size() + (group * blocks.vectors + block * kVectors) * kWidth;
-    std::memset(bias_sums, 0, static_cast<size_t>(width) * sizeof(float));
-  }
-  if (begin < end) std::memset(sums + begin * width, 0, static_cast<size_t>((end - begin) * width) * sizeof(float));
-  const int64_t longest = larger(blocks.rows, 1);
+  const GradientTask task = gradient_task(plan, number);
+  const int64_t longest = larger(plan.blocks.rows, 1);
+  auto* places = static_cast<int64_t*>(workers.scratch(0, 2 * kUnitLimit * sizeof(int64_t)));
   auto* runs = static_cast<Run*>(workers.scratch(1, static_cast<size_t>(runs_needed(gather, longest)) * sizeof(Run)));
   auto* rows = static_cast<Row*>(workers.scratch(3, static_cast<size_t>(plan.chunk_rows + 1) * sizeof(Row)));
-  const float* x_group = x + group * gather.group_sources();
-  const float* dy_block = dy + group * gather.group_targets() + block * kVectors * kWidth;
-  for (int64_t unit = plan.units.count * slice / plan.slices; unit < plan.units.count * (slice + 1) / plan.slices; ++unit) {
+  clear_sums(plan, task);
+  for (int64_t unit = plan.units.count * task.slice / plan.slices; unit < plan.units.count * (task.slice + 1) / plan.slices; ++unit) {
     visit_unit(gather, plan.units, unit, [&](int64_t image, const Box& box, int64_t first, int64_t last) {
-      const int64_t row_count = list_rows(runs, list_runs(gather, box, longest, runs), begin, end, rows);
-      gradient_strips(plan, x_group + image * gather.source_image(), dy_block + image * gather.target_image(), box, first, last, block, rows,
-                      row_count, sums, bias_sums, workers);
+      const int64_t row_count = list_rows(runs, list_runs(gather, box, longest, runs), task.first_row, task.last_row, rows);
+      list_positions(gather, box, first, last, places, places + kUnitLimit);
+      gradient_strips(plan, task, x + image * gather.source_image() + task.group * gather.group_sources(),
+                      dy + image * gather.target_image() + task.group * gather.group_targets(), places, last - first, rows, row_count, workers);
     });
   }
 }
@@ -196,7 +234,7 @@ inline void convolution_kernel_gradient(const ConvolutionGeometry& g, const floa
   plan.sums = memory.take<float>(plan.slices * plan.slice_size());
   plan.bias_sums = dbias ? memory.take<float>(plan.slices * plan.bias_size()) : nullptr;
 
-  workers.run(static_cast<int>(plan.slices * g.groups * plan.blocks.count() * plan.chunks),
+  workers.run(static_cast<int>(plan.tasks()),
               [&](int task) { kernel_gradient_task(plan, x, dy, task, workers); });
   constexpr int64_t kRowsTogether = 32;
   const int64_t rows = plan.blocks.rows, parts = divide_up(rows, kRowsTogether), targets = plan.gather.group_targets();
