@@ -18,7 +18,17 @@ ROOT = Path(__file__).parents[1]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 LEFT_OUT = shutil.ignore_patterns(
     *(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build", "dist", "runs"),
-    *("*.so", "CMakeFiles", "CMakeCache.txt", "*.ninja", ".ninja_*", ".skbuild*", ".cmake", "cmake_install.cmake"),
+    *(
+        "*.so",
+        "CMakeFiles",
+        "CMakeCache.txt",
+        "*.ninja",
+        ".ninja_*",
+        ".skbuild*",
+        ".cmake",
+        "CMakeInit.txt",
+        "cmake_install.cmake",
+    ),
 )
 
 
@@ -76,5 +86,5 @@ def test_the_sdist_has_every_file(tree: Path) -> None:
     assert {f"src/{name}" for name in package_files(tree)} <= names
     assert {"pyproject.toml", "README.md", "LICENSE", "NOTICE", "Makefile", "requirements/lock.txt"} <= names
     assert "tests/test_packaging.py" in names
-    sources = {path.relative_to(tree).as_posix() for path in (tree / "native").rglob("*") if path.is_file()}
+    sources = {path.relative_to(tree).as_posix() for path in (tree / "native").rglob("*.[hc]*")}
     assert {"native/CMakeLists.txt", "native/third_party/xla/LICENSE"} <= sources <= names
