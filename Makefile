@@ -29,7 +29,7 @@ demo: $(VENV)/.ready-to-run ## train on handwritten digits and show the results
 	@$(BIN)/convista demo
 
 test: $(VENV)/.ready-to-develop ## all tests and the examples of the documentation (ARGS="-m 'not slow'" to choose)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
 
 sanitize: $(VENV)/.ready-to-develop ## the C++ tests of the native kernels under the address, undefined-behaviour and thread sanitizers
 	@$(BIN)/cmake -S native -B build/address -DCONVISTA_TESTS=ON -DCONVISTA_SANITIZE=address,undefined -DCONVISTA_RANDOM_CASES=30 \

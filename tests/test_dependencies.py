@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 MOST_PACKAGES = 35
-IMPORT_NAMES = {"pillow": "PIL"}
+IMPORT_NAMES = {"pillow": "PIL", "ml-dtypes": "ml_dtypes"}
 RAISED_BY = {"pooch": {"requests", "urllib3"}}  # whose errors its downloads raise
 
 

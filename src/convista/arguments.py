@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterable
+from numbers import Real
+from typing import Any
 
 from convista.errors import ArgumentError, suggest
 
 Shape = tuple[int | None, ...]
 
 
-def integer(value: object, name: str, *, where: str | None = None, minimum: int = 1) -> int:
-    """Return ``value`` as an ``int`` that is at least ``minimum``.
+def integer(value: object, name: str, *, where: str | None = None, minimum: int | None = 1) -> int:
+    """Return ``value`` as an ``int`` that is at least ``minimum``; ``None`` sets no limit.
 
     Raises:
         ArgumentError: The value is not a whole number, or smaller than ``minimum``.
@@ -21,8 +24,9 @@ def integer(value: object, name: str, *, where: str | None = None, minimum: int 
         32
     """
     number = _index(value)
-    if number is None or number < minimum:
-        raise ArgumentError(f"{name} is a whole number of at least {minimum}", where=where, received=f"{name}={value!r}")
+    if number is None or (minimum is not None and number < minimum):
+        limit = "" if minimum is None else f" of at least {minimum}"
+        raise ArgumentError(f"{name} is a whole number{limit}", where=where, received=f"{name}={value!r}")
     return number
 
 
@@ -73,7 +77,9 @@ def one_of(value: object, choices: Iterable[str], name: str, *, where: str | Non
     names = list(choices)
     if isinstance(value, str) and value.lower() in names:
         return value.lower()
-    quoted = " or ".join([", ".join(repr(item) for item in names[:-1]), repr(names[-1])] if names[1:] else [repr(names[0])])
+    quoted = " or ".join(
+        [", ".join(repr(item) for item in names[:-1]), repr(names[-1])] if names[1:] else [repr(names[0])]
+    )
     fix = suggest(value, names) if isinstance(value, str) else None
     raise ArgumentError(f"{name} is {quoted}", where=where, received=f"{name}={value!r}", fix=fix)
 
@@ -88,12 +94,27 @@ def fraction(value: object, name: str, *, where: str | None = None, below_one: b
         >>> fraction(0.2, "rate")
         0.2
     """
-    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else -1.0
     if not 0.0 <= number <= 1.0 or (below_one and number == 1.0):
         span = "at least 0 and below 1" if below_one else "between 0 and 1"
         fix = f"For example {name}={number / 100:g}" if 1.0 < number <= 100.0 else None
         raise ArgumentError(f"{name} is a fraction {span}", where=where, received=f"{name}={value!r}", fix=fix)
     return number
+
+
+def number(value: object, name: str, *, where: str | None = None) -> float:
+    """Return ``value`` as a finite float.
+
+    Raises:
+        ArgumentError: It is no number, NaN or infinite.
+
+    Example:
+        >>> number(2, "scale")
+        2.0
+    """
+    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+        raise ArgumentError(f"{name} is a finite number", where=where, received=f"{name}={value!r}")
+    return float(value)
 
 
 def shape(value: object, name: str = "shape", *, where: str | None = None) -> Shape:
@@ -106,12 +127,14 @@ def shape(value: object, name: str = "shape", *, where: str | None = None) -> Sh
         >>> shape([28, 28, 1]), shape(784)
         ((28, 28, 1), (784,))
     """
-    sizes = (value,) if _index(value) is not None else value
-    if isinstance(sizes, str | bytes | dict) or not isinstance(sizes, Iterable):
-        sizes = (0,)
-    result = tuple(None if size is None else _index(size) for size in sizes)
-    given = tuple(sizes) if not isinstance(sizes, tuple) else sizes
-    if any(size is not None and (number is None or number < 1) for size, number in zip(given, result, strict=True)):
+    if _index(value) is not None:
+        given: tuple[object, ...] = (value,)
+    elif isinstance(value, Iterable) and not isinstance(value, str | bytes | dict):
+        given = tuple(value)
+    else:
+        given = (0,)
+    result = tuple(None if size is None else _index(size) for size in given)
+    if any(size is not None and (known is None or known < 1) for size, known in zip(given, result, strict=True)):
         raise ArgumentError(
             f"{name} is a tuple of whole numbers of at least 1, without the batch axis",
             where=where,
@@ -121,10 +144,10 @@ def shape(value: object, name: str = "shape", *, where: str | None = None) -> Sh
     return result
 
 
-def _index(value: object) -> int | None:
+def _index(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
     try:
-        return operator.index(value)  # pyright: ignore[reportArgumentType]
+        return operator.index(value)
     except TypeError:
         return None

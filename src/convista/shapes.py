@@ -17,7 +17,7 @@ class Window:
         size: Window size along each spatial axis.
         strides: Step along each axis.
         dilation: Distance between neighbouring taps along each axis; 1 means adjacent.
-        padding: ``"valid"`` (none), ``"same"`` (output size = ⌈input / stride⌉) or one ``(before, after)`` pair an axis.
+        padding: ``"valid"`` (none), ``"same"`` (output size = ⌈input / stride⌉) or one ``(before, after)`` an axis.
         noun: What the window is called in messages.
 
     Source: V. Dumoulin, F. Visin, «A guide to convolution arithmetic for deep learning», 2016; lectures 000–002.
@@ -37,7 +37,8 @@ class Window:
     def pads(self, sizes: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
         """Return the zeros added ``(before, after)`` each axis of an input of these sizes.
 
-        With ``"same"`` the total is ``max((⌈size/stride⌉ − 1)·stride + span − size, 0)``, the odd one after (TensorFlow's rule).
+        With ``"same"`` the total is ``max((⌈size/stride⌉ − 1)·stride + span − size, 0)``, the odd one after: the rule
+        of TensorFlow.
         """
         if not isinstance(self.padding, str):
             return self.padding
@@ -59,14 +60,15 @@ class Window:
             >>> Window((3, 2), (2, 3), (1, 1)).output_sizes((28, 56))
             (13, 19)
         """
-        result = tuple(None if size is None else self._output_size(axis, size) for axis, size in enumerate(sizes))
+        result = tuple(None if size is None else self.positions(axis, size) for axis, size in enumerate(sizes))
         if any(size is not None and size < 1 for size in result):
             span = "" if self.span == self.size else f" (spanning {times(self.span)} with its dilation)"
-            article = "an" if str(self.size[0]).startswith(("8", "11", "18")) else "a"
+            article = "an" if str(self.size[0]).startswith("8") or self.size[0] in (11, 18) else "a"
             raise ShapeError(f"{article} {times(self.size)} {self.noun}{span} does not fit a {times(sizes)} input")
         return result
 
-    def _output_size(self, axis: int, size: int) -> int:
+    def positions(self, axis: int, size: int) -> int:
+        """Return the number of window positions along one axis; below 1 where the window does not fit."""
         padding = 0 if self.padding == "valid" else self._total_padding(axis, size)
         return (size + padding - self.span[axis]) // self.strides[axis] + 1
 
@@ -85,8 +87,8 @@ class Window:
             'output_h = (28 + 2 − 3) // 1 + 1 = 28'
         """
         padding = self._total_padding(axis, size)
-        result = (size + padding - self.span[axis]) // self.strides[axis] + 1
-        return f"{name} = ({size} + {padding} − {self.span[axis]}) // {self.strides[axis]} + 1 = {result}"
+        signed = str(self.positions(axis, size)).replace("-", "−")
+        return f"{name} = ({size} + {padding} − {self.span[axis]}) // {self.strides[axis]} + 1 = {signed}"
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,9 @@ class ReceptiveField:
             ReceptiveField(size=(4,), stride=(2,))
         """
         return ReceptiveField(
-            tuple(size + (span - 1) * step for size, span, step in zip(self.size, window.span, self.stride, strict=True)),
+            tuple(
+                size + (span - 1) * step for size, span, step in zip(self.size, window.span, self.stride, strict=True)
+            ),
             tuple(step * stride for step, stride in zip(self.stride, window.strides, strict=True)),
         )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 
 import click
 import numpy as np
@@ -40,16 +40,16 @@ def test_help_imports_nothing_heavy(words):
     assert not set(HEAVY) & set(done.stderr.split())
 
 
-def test_help_is_quick():
-    best = min(_seconds(["-m", "convista", "--help"]) for _ in range(3))
-    empty = min(_seconds(["-c", "pass"]) for _ in range(3))
-    assert best - empty < 0.25
+def test_help_answers_in_less_than_a_third_of_a_second():
+    # Processor time, as the time on the wall is that of all other tests and programs too.
+    assert min(_seconds(["-m", "convista", "--help"]) for _ in range(3)) < 0.3
 
 
 def _seconds(words):
-    began = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, *words], capture_output=True, check=True)
-    return time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -80,7 +80,8 @@ def test_every_verb_has_json_and_debug(words, capsys):
         (["train", "digits", "--epochs", "0"], "Invalid value for '--epochs': 0 is not in the range x>=1."),
         (
             ["summary", "lecture-dense", "--input", "28,no"],
-            "Invalid value for '--input': '28,no' is not a shape. Write height, width and channels, for example 28,28,1.",
+            "Invalid value for '--input': '28,no' is not a shape. "
+            "Write height, width and channels, for example 28,28,1.",
         ),
     ],
 )
@@ -210,3 +211,5 @@ def test_module_form():
     done = convista("--help")
     assert done.returncode == 0
     assert done.stdout.startswith("Usage: convista ")
+    assert convista("trian").returncode == 2
+    assert convista("--version").stdout.startswith("convista 0.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 
 import numpy as np
@@ -184,5 +185,10 @@ def test_same_bytes_whatever_the_users_settings(tmp_path, wrong):
 
 
 def test_never_touches_pyplot(tmp_path):
-    figures.curves({"loss": [1.0]}, tmp_path / "a.png")
-    assert "matplotlib.pyplot" not in sys.modules
+    lines = [
+        "import sys",
+        "from convista.insight import figures",
+        f"figures.curves({{'loss': [1.0]}}, {str(tmp_path / 'a.png')!r})",
+        "sys.exit('matplotlib.pyplot' in sys.modules)",
+    ]
+    assert subprocess.run([sys.executable, "-c", "\n".join(lines)], check=False).returncode == 0

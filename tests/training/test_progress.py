@@ -108,7 +108,7 @@ def test_notebook_line_is_rewritten_and_stays():
     clock, stream = Clock(), io.StringIO()
     train(NotebookLine(stream, clock), clock, epochs=1)
     shown = stream.getvalue().split("\r")
-    assert shown[1] == "Epoch 1/1 - 1/4 - loss 0.2633 - accuracy 0.9239 - 64 images/s - 0:02 left"
+    assert shown[1] == "Epoch 1/1 - 1/4 - loss 0.2633 - accuracy 0.9239 - 64 images/s"
     assert shown[-1].startswith("Epoch 1/1 - 4 steps - 2.2s - 64 images/s - loss: 0.2633")
     assert stream.getvalue().count("\n") == 1
     assert "\x1b" not in stream.getvalue()
@@ -223,10 +223,21 @@ def test_time_left_leaves_compilation_out_and_counts_later_epochs():
     assert pace.seconds_left is None
     pace.clock.now += 20.0  # the first step compiles
     pace.update(1, {}, 1)
+    assert pace.seconds_left is None
     for step in (2, 3):
         pace.clock.now += 1.0
         pace.update(step, {}, step)
     assert pace.seconds_left == pytest.approx(8 + 11)
+    pace.clock.now += 8.0
+    pace.update(11, {}, 11)
+    pace.clock.now += 2.0  # the validation
+    pace.epoch_end({})
+    pace.begin(3, 11)
+    pace.epoch_begin(1)
+    assert pace.seconds_left is None
+    pace.clock.now += 1.5
+    pace.update(1, {}, 1)
+    assert pace.seconds_left == pytest.approx(21 * 1.5 + 2)
 
 
 def test_no_division_by_zero_when_no_time_passes():

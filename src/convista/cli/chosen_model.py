@@ -34,13 +34,14 @@ def choose_model(text: str, input_shape: Sequence[int] | None, classes: int, see
         ArgumentError: Nothing is called so, or the user's file does not do what is asked of it.
         DataError: The saved model cannot be read.
     """
-    import convista
-    from convista import architectures
-
     if ".py:" in text or text.endswith(".py"):
         return _from_file(text, input_shape, classes, seed)
     if is_saved(text):
-        return convista.load_model(RunFolder.open(text).model)
+        from convista.models import load_model
+
+        return load_model(RunFolder.open(text).model)
+    from convista import architectures
+
     if text not in architectures.names():
         raise ArgumentError(
             "there is no architecture of this name",

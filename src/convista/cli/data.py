@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,7 @@ from convista.cli.program import Session, Verbs
 if TYPE_CHECKING:
     import numpy as np
 
+    from convista.data.catalogue import Description
     from convista.data.dataset import Dataset
 
 _SHADES = " .:-=+*#%@"
@@ -27,11 +29,24 @@ def data() -> None:
 def list_(session: Session) -> None:
     """List the datasets that have a name."""
     import convista.data
-    from convista.cli.tables import table
+    from convista.insight.tables import table
 
     names = convista.data.names()
-    described = {name: convista.data.describe(name) for name in names}
-    session.show(table(["name", "what it is"], [[n, str(t)] for n, t in described.items()], left=2), described)
+    described = [convista.data.describe(name) for name in names]
+    rows = [
+        [
+            one.name,
+            one.title,
+            _where(one),
+            "×".join(str(size) for size in one.shape),
+            f"{one.train_count:,}",
+            f"{one.test_count:,}",
+            str(len(one.classes)),
+        ]
+        for one in described
+    ]
+    header = ["name", "what it shows", "where", "size", "training", "test", "classes"]
+    session.show(table(header, rows, left=3), [asdict(one) for one in described])
 
 
 @data.command("get", epilog="\b\nExample:\n  convista data get mnist")
@@ -44,7 +59,9 @@ def get(session: Session, name: str, offline: bool) -> None:
 
     chosen = convista.data.load(name, offline=offline)
     facts = _facts(chosen)
-    session.show(f"{name} is here: {facts['training_pictures']:,} + {facts['test_pictures']:,} pictures.", facts)
+    place = convista.data.describe(name).location
+    counts = f"{facts['training_pictures']:,} pictures to learn from and {facts['test_pictures']:,} to test on"
+    session.show(f"{name} is here and whole: {counts}, in {place}", {**facts, "location": place})
 
 
 @data.command("show", epilog="\b\nExamples:\n  convista data show digits\n  convista data show mine.npz --json")
@@ -54,7 +71,7 @@ def get(session: Session, name: str, offline: bool) -> None:
 def show(session: Session, name: str, offline: bool) -> None:
     """Show sizes, counts per class and a few pictures of the dataset NAME or of an .npz file."""
     from convista.cli.chosen_data import choose_data
-    from convista.cli.tables import table
+    from convista.insight.tables import table
 
     chosen = choose_data(name, offline=offline)
     facts = _facts(chosen)
@@ -70,6 +87,12 @@ def show(session: Session, name: str, offline: bool) -> None:
         _samples(chosen),
     ]
     session.show("\n".join(lines), facts)
+
+
+def _where(one: Description) -> str:
+    if one.download_bytes == 0:
+        return "inside the package"
+    return "here" if one.available else f"download of {one.download_bytes / 1e6:,.0f} MB"
 
 
 def _facts(chosen: Dataset) -> dict[str, Any]:

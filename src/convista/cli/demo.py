@@ -17,13 +17,22 @@ def demo(session: Session, seed: int, out: str | None, quiet: bool) -> None:
 
     Needs no network and no data: the 1,797 digits are inside the package. Takes some seconds.
     """
+    from convista.architectures.digits import RECIPE
     from convista.cli import training_run
     from convista.cli.chosen_data import choose_data
     from convista.cli.chosen_model import choose_model
 
-    plan = training_run.Plan(epochs=30, batch_size=32, seed=seed, out=out, quiet=quiet)
     data = choose_data("digits", offline=True)
     model = choose_model("digits-convnet", data.train.x.shape[1:], len(data.classes), seed)
+    model.compile(optimizer=RECIPE.optimizer(len(data.train)), loss=RECIPE.loss, metrics=["accuracy"])
+    plan = training_run.Plan(
+        epochs=RECIPE.epochs,
+        batch_size=RECIPE.batch_size,
+        validation_split=0.0,
+        seed=seed,
+        out=out,
+        quiet=quiet,
+    )
     document = training_run.train(session, plan, model, data, "digits")
     if session.json:
         session.show("", document)

@@ -21,21 +21,21 @@ def evaluate(session: Session, run: str, data: str, batch_size: int, split: str,
 
     RUN is a run folder or a .convista file. DATA is a dataset (convista data list) or an .npz file.
     """
-    import convista
     from convista.cli.chosen_data import choose_data
-    from convista.cli.judgement import check_fit, judge
+    from convista.insight.judgement import check_fit, is_compiled, judge
     from convista.insight.runs import RunFolder
+    from convista.models import load_model
 
     found = RunFolder.open(run)
     chosen = choose_data(data, offline=offline)
-    model = convista.load_model(found.model)
+    model = load_model(found.model)
     check_fit(model, chosen)
     if model.classes and model.classes != chosen.classes:
         click.echo(
             f"Note: the model's classes are {_names(model.classes)}; the data's {_names(chosen.classes)}.", err=True
         )
     half = chosen.test if split == "test" else chosen.train
-    judgement = judge(model, half, model.classes or chosen.classes, batch_size, loss=model.compiled)
+    judgement = judge(model, half, model.classes or chosen.classes, batch_size, loss=is_compiled(model))
     session.show(judgement.text(), {"run": run, "data": data, "split": split, **judgement.document()})
 
 

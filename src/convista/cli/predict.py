@@ -25,12 +25,12 @@ def predict(session: Session, run: str, pictures: tuple[str, ...]) -> None:
     """
     import numpy as np
 
-    import convista
-    from convista.cli.judgement import as_probabilities
-    from convista.cli.tables import table
+    from convista.insight.judgement import as_probabilities
     from convista.insight.runs import RunFolder
+    from convista.insight.tables import table
+    from convista.models import load_model
 
-    model = convista.load_model(RunFolder.open(run).model)
+    model = load_model(RunFolder.open(run).model)
     probabilities = as_probabilities(np.asarray(model.predict(list(pictures), verbose=0)))
     names = model.classes or tuple(str(number) for number in range(probabilities.shape[1]))
     found = [_named(picture, row, names) for picture, row in zip(pictures, probabilities, strict=True)]

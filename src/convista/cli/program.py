@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+import convista
 from convista.errors import ConvistaError, suggest
 
 VERBS = ("demo", "train", "evaluate", "predict", "summary", "data")
@@ -129,9 +130,7 @@ def _session_option(flag: str, name: str, text: str) -> click.Option:
 
 def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value and not context.resilient_parsing:
-        from importlib.metadata import version
-
-        click.echo(f"convista {version('convista')}")
+        click.echo(f"convista {convista.__version__}")
         context.exit()
 
 

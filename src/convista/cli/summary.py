@@ -44,9 +44,5 @@ def summary(session: Session, model: str, input_shape: tuple[int, ...] | None, c
     from convista.cli.chosen_model import choose_model
 
     network = choose_model(model, input_shape, classes, seed=0)
-    described = network.summary(detail=detail, print_to=_nowhere)
+    described = network.summary(detail=detail, print_to=None)
     session.show(str(described), described.to_dict())
-
-
-def _nowhere(text: str) -> None:
-    """Take a line and say nothing: the summary is printed as the result."""

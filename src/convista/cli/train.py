@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
 
 from convista.cli.program import Session, Verb
+
+
+class Rate(click.ParamType[float]):
+    """A learning rate: a number that is larger than 0."""
+
+    name = "number"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number."""
+        try:
+            rate = float(str(value))
+        except ValueError:
+            rate = math.nan
+        if not 0 < rate < math.inf:
+            self.fail(f"{value!r} is not a learning rate. Write a number larger than 0, for example 0.001.", param, ctx)
+        return rate
 
 
 @click.command(
@@ -29,10 +46,17 @@ from convista.cli.program import Session, Verb
 @click.option(
     "--lr",
     "learning_rate",
-    type=click.FloatRange(0, min_open=True),
+    type=Rate(),
     help="Learning rate. Default: the optimizer's own.",
 )
 @click.option("--optimizer", help="sgd, rmsprop, adam or adamw. Default: adam, or what a saved model was trained with.")
+@click.option(
+    "--schedule",
+    type=click.Choice(["constant", "cosine"]),
+    default="constant",
+    show_default=True,
+    help="cosine lets the learning rate fall to zero.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same result.")
 @click.option(
     "--validation-split",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import shlex
@@ -12,19 +13,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+import convista
 from convista.cli.interruption import Interruption
-from convista.cli.judgement import Judgement, are_probabilities, check_fit, judge
 from convista.cli.program import Interrupted, Session
-from convista.errors import DivergedError
-from convista.insight import figures
+from convista.errors import ArgumentError, DivergedError
 from convista.insight.runs import RunFolder
 
 if TYPE_CHECKING:
-    from convista.data.dataset import Dataset
+    import numpy as np
+
+    from convista.data.dataset import Dataset, Split
+    from convista.insight.judgement import Judgement
     from convista.models import Model
     from convista.training.history import History
+
+    Pairs = tuple[np.ndarray, np.ndarray]
+    Sample = tuple[Pairs, Pairs | None]
+    """Pictures and labels to learn from, and those that only watch the learning."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Plan:
         batch_size: Pictures a step.
         optimizer: Its name; None means adam, or what a saved model was trained with.
         learning_rate: None means the optimizer's own.
+        schedule: "constant", or "cosine" for a learning rate that falls to zero along half a cosine.
         validation_split: The share of the training pictures that is kept to watch the learning.
         seed: Of weights and order.
         out: The run folder; None means a new one under ``runs``.
@@ -46,6 +52,7 @@ class Plan:
     batch_size: int = 128
     optimizer: str | None = None
     learning_rate: float | None = None
+    schedule: str = "constant"
     validation_split: float = 0.1
     seed: int = 0
     out: str | None = None
@@ -69,18 +76,22 @@ def train(session: Session, plan: Plan, model: Model, data: Dataset, name: str) 
         Interrupted: A signal came; the run folder holds what was learned before.
         DivergedError: The loss was not finite any more; the run folder holds the last good weights.
     """
+    from convista.insight import figures
+    from convista.insight.judgement import check_fit, judge
+
     check_fit(model, data)
-    _prepare(model, plan, data)
+    sample = _split(data.train, plan)
+    _prepare(model, plan, data, steps=plan.epochs * math.ceil(len(sample[0][0]) / plan.batch_size))
+    record = _record(session, plan, data, name)
     run = RunFolder.create(plan.out, data.name)
     if not plan.quiet:
-        session.tell(f"{_described(data)}\n\n{model.summary(print_to=_nowhere)}\n")
-    record = _record(session, plan, data, name)
-    history, seconds, stop = _fit(model, plan, data, run, record)
+        session.tell(f"{_described(data)}\n\n{model.summary(print_to=None)}\n")
+    history, seconds, stop = _fit(model, plan, sample, run, record)
     record |= {"epochs": len(history.epoch), "seconds": round(seconds, 3), "history": history.history}
     if stop is not None:
         run.write_record({**record, "status": "interrupted"})
         figures.curves(history.history, run.curves)
-        _say_where(run, stop, len(history.epoch), plan)
+        _say_where(run, stop, len(history.epoch), plan, name)
         raise Interrupted(stop)
     judgement = judge(model, data.test, data.classes, plan.batch_size, loss=True)
     _draw(run, history, judgement)
@@ -92,21 +103,21 @@ def train(session: Session, plan: Plan, model: Model, data: Dataset, name: str) 
 
 
 def _fit(
-    model: Model, plan: Plan, data: Dataset, run: RunFolder, record: dict[str, Any]
+    model: Model, plan: Plan, sample: Sample, run: RunFolder, record: dict[str, Any]
 ) -> tuple[History, float, int | None]:
     """Train; whatever ends it, the model and the history of the finished epochs are saved."""
     from convista.training.history import History
 
+    learning, watching = sample
     history, began = History(), time.perf_counter()
     interruption = Interruption(model)
     try:
         with interruption:
             model.fit(
-                data.train.x,
-                data.train.y,
+                *learning,
                 epochs=plan.epochs,
                 batch_size=plan.batch_size,
-                validation_split=plan.validation_split,
+                validation_data=watching,
                 verbose=0 if plan.quiet else "auto",
                 callbacks=[history],
             )
@@ -120,37 +131,70 @@ def _fit(
     return history, time.perf_counter() - began, interruption.signal
 
 
-def _prepare(model: Model, plan: Plan, data: Dataset) -> None:
+def _split(pictures: Split, plan: Plan) -> Sample:
+    """Choose at random which pictures only watch: files are often sorted by class, so their end is no fair sample."""
+    import numpy as np
+
+    watching = round(plan.validation_split * len(pictures))
+    if watching == 0:
+        return (pictures.x, pictures.y), None
+    if watching == len(pictures):
+        raise ArgumentError(
+            "some pictures are left to learn from",
+            where="--validation-split",
+            received=f"{plan.validation_split} of {len(pictures)} pictures",
+            fix="Use a smaller share, for example --validation-split 0.1",
+        )
+    order = np.random.default_rng(plan.seed).permutation(len(pictures))
+    kept, seen = np.sort(order[:watching]), np.sort(order[watching:])
+    return (pictures.x[seen], pictures.y[seen]), (pictures.x[kept], pictures.y[kept])
+
+
+def _prepare(model: Model, plan: Plan, data: Dataset, steps: int) -> None:
     """Give the model names for its classes, a scale for its pictures, and something to learn by."""
     from convista.data.pictures import Preprocessing
+    from convista.insight.judgement import is_compiled
+    from convista.layers import Rescaling
 
     model.classes = data.classes
-    if model.preprocessing is None:
+    if model.preprocessing is None and not any(isinstance(layer, Rescaling) for layer in model.layers):
         model.preprocessing = Preprocessing(scale=1 / 255)
-    if model.compiled and plan.optimizer is None and plan.learning_rate is None:
+    chosen = plan.optimizer or plan.learning_rate or plan.schedule != "constant"
+    if is_compiled(model) and not chosen:
         return
-    model.compile(optimizer=_optimizer(plan), loss=_loss(model, data), metrics=["accuracy"])
+    model.compile(optimizer=_optimizer(plan, steps), loss=_loss(model, data), metrics=["accuracy"])
 
 
-def _optimizer(plan: Plan) -> Any:
+def _optimizer(plan: Plan, steps: int) -> Any:
     from convista.training import optimizers
+    from convista.training.schedules import CosineDecay
 
-    optimizer = optimizers.get(plan.optimizer or "adam")
-    return optimizer if plan.learning_rate is None else replace(optimizer, learning_rate=plan.learning_rate)
+    optimizer: Any = optimizers.get(plan.optimizer or "adam")
+    rate: Any = optimizer.learning_rate if plan.learning_rate is None else plan.learning_rate
+    return replace(optimizer, learning_rate=CosineDecay(rate, steps) if plan.schedule == "cosine" else rate)
 
 
 def _loss(model: Model, data: Dataset) -> Any:
+    import numpy as np
+
+    from convista.insight.judgement import are_probabilities
     from convista.training import losses
 
-    answers = np.asarray(model.predict(data.train.x[:8], verbose=0))
-    if answers.shape[1] == 1:
-        inside = bool(((answers >= 0) & (answers <= 1)).all())
-        return losses.BinaryCrossentropy(from_logits=not inside)
-    return losses.SparseCategoricalCrossentropy(from_logits=not are_probabilities(answers))
+    last = model.graph.nodes[model.graph.outputs[0]].layer.activation_name
+    if last is None:
+        answers = np.asarray(model.predict(data.train.x[:8], verbose=0))
+        logits = not are_probabilities(answers)
+    else:
+        logits = last not in ("softmax", "sigmoid")
+    if model.output_shape[-1] == 1:
+        return losses.BinaryCrossentropy(from_logits=logits)
+    return losses.SparseCategoricalCrossentropy(from_logits=logits)
 
 
 def _draw(run: RunFolder, history: History, judgement: Judgement) -> None:
     from PIL import Image
+
+    from convista.insight import figures
 
     figures.curves(history.history, run.curves)
     figures.confusion(judgement.confusion, judgement.classes, run.confusion)
@@ -164,7 +208,7 @@ def _draw(run: RunFolder, history: History, judgement: Judgement) -> None:
 def _record(session: Session, plan: Plan, data: Dataset, name: str) -> dict[str, Any]:
     from importlib.metadata import version
 
-    packages = ("convista", "jax", "jaxlib", "numpy", "optax")
+    packages = {package: version(package) for package in ("jax", "jaxlib", "numpy", "optax")}
     return {
         "command": shlex.join(["convista", *session.arguments]),
         "data": {
@@ -177,14 +221,10 @@ def _record(session: Session, plan: Plan, data: Dataset, name: str) -> dict[str,
         },
         "plan": {field: getattr(plan, field) for field in plan.__dataclass_fields__},
         "seed": plan.seed,
-        "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
+        "versions": {"convista": convista.__version__, "python": platform.python_version(), **packages},
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
         "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
-
-
-def _nowhere(text: str) -> None:
-    """Take a line and say nothing: the summary is printed with the rest."""
 
 
 def _described(data: Dataset) -> str:
@@ -239,7 +279,7 @@ def _next_commands(run: RunFolder, name: str) -> list[str]:
 def called_as() -> str:
     """Return how to call this program again from the same place: by name if the shell finds it, else by its path."""
     called = Path(sys.argv[0])
-    if called.name == "__main__.py":
+    if called.name == "__main__.py" and called.parent.name == "convista":
         return f"{shlex.quote(sys.executable)} -m convista"
     found = shutil.which("convista")
     if called.name != "convista" or (found is not None and Path(found).resolve() == called.resolve()):
@@ -249,9 +289,9 @@ def called_as() -> str:
     return shlex.quote(str(inside.relative_to(here) if inside.is_relative_to(here) else inside))
 
 
-def _say_where(run: RunFolder, stop: int, epochs: int, plan: Plan) -> None:
+def _say_where(run: RunFolder, stop: int, epochs: int, plan: Plan, name: str) -> None:
     why = "Interrupted" if stop == 2 else "Asked to end"
-    again = f"{called_as()} train DATA --model {shlex.quote(str(run.path))}"
+    again = f"{called_as()} train {shlex.quote(name)} --model {shlex.quote(str(run.path))}"
     print(
         f"{why} after {epochs} of {plan.epochs} epochs. What was learned is in {run.model}\nGo on with: {again}",
         file=sys.stderr,

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -92,7 +92,7 @@ class Preprocessing:
         return asdict(self)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, object]) -> Preprocessing:
+    def from_config(cls, config: Mapping[str, Any]) -> Preprocessing:
         """Return the preprocessing that ``to_config`` described.
 
         Args:
@@ -128,8 +128,8 @@ def read_picture(
 
     In this order: the first frame is decoded; its EXIF orientation is applied; 16-bit grey becomes 8-bit (``v / 257``,
     rounded); what is transparent is put on white, as on paper; colours become grey (ITU-R 601:
-    ``0.299 R + 0.587 G + 0.114 B``) or grey becomes RGB; the size is fitted; and last, where it is declared, the picture is
-    inverted, so that white paper and white padding become black.
+    ``0.299 R + 0.587 G + 0.114 B``) or grey becomes RGB; the size is fitted; and last, where it is declared, the
+    picture is inverted, so that white paper and white padding become black.
 
     Args:
         path: An AVIF, BMP, GIF, JPEG, JPEG 2000, PNG, PPM, TIFF or WebP file, of any size and mode.

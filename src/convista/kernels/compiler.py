@@ -13,8 +13,8 @@ import jax
 # (58.7 against 28.5 s an epoch, 2 cores of a Xeon at 2.6 GHz, jaxlib 0.10.2).
 _CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
-# Programs that compile faster than this are compiled again: reading them back costs as much.
-_CACHE_MINIMUM_SECONDS = 0.2
+# Even the smallest program takes XLA 20–50 ms to compile and 1–2 ms to read back.
+_CACHE_MINIMUM_SECONDS = 0.0
 
 
 def compile_function(function: Callable, *, static: tuple[str, ...] = (), donate: tuple[str, ...] = ()) -> Callable:
@@ -47,7 +47,7 @@ def _options() -> dict[str, str]:
 @functools.cache
 def use_cache() -> None:
     """Keep compiled programs in Convista's cache folder, unless the user has chosen a folder or turned caching off."""
-    if os.environ.get("CONVISTA_COMPILATION_CACHE", "1") == "0" or jax.config.jax_compilation_cache_dir:
+    if os.environ.get("CONVISTA_COMPILATION_CACHE", "1") == "0" or jax.config.values["jax_compilation_cache_dir"]:
         return
     home = os.environ.get("CONVISTA_HOME") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.join(Path.home(), ".cache"), "convista"

@@ -1,5 +1,7 @@
 """The layers: what each computes, with which shapes and parameters."""
 
+from __future__ import annotations
+
 from convista.layers.activation import Activation, ReLU, Softmax
 from convista.layers.base import Layer, Parameter, register
 from convista.layers.convolution import Conv2D

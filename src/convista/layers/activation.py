@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from convista.errors import ArgumentError
+from convista import arguments
+from convista.arguments import Shape
+from convista.errors import ArgumentError, ShapeError
 from convista.layers.base import Layer, register
 from convista.ops import activation as activations
 
@@ -79,7 +81,9 @@ class ReLU(Layer):
         super().__post_init__()
         for name in ("max_value", "negative_slope", "threshold"):
             value = getattr(self, name)
-            if value is not None and not value >= 0:
+            if value is None and name == "max_value":
+                continue
+            if arguments.number(value, name, where=self.where) < 0:
                 raise ArgumentError(f"{name} is at least 0", where=self.where, received=f"{name}={value!r}")
 
     def apply(self, params, state, x, *, training, key):
@@ -113,10 +117,25 @@ class Softmax(Layer):
 
     axis: int = -1
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        arguments.integer(self.axis, "axis", where=self.where, minimum=None)
+
     @property
     def activation_name(self) -> str | None:
         """``"softmax"``."""
         return "softmax"
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the input's shape."""
+        rank = len(input_shape) + 1
+        if not -rank <= self.axis < rank or self.axis % rank == 0:
+            raise ShapeError(
+                f"axis names one of the axes 1…{rank - 1} of the input",
+                received=f"axis={self.axis!r}, input_shape={tuple(input_shape)}",
+                fix="axis=-1 is the channels",
+            )
+        return tuple(input_shape)
 
     def apply(self, params, state, x, *, training, key):
         """Return the probabilities."""

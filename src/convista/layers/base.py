@@ -131,12 +131,7 @@ class Layer:
 
     def _check_rank(self, input_shape: Shape, rank: int, axes: str) -> None:
         if len(input_shape) != rank:
-            fix = None
-            if len(input_shape) == rank - 1 and len(input_shape) > 1:
-                fix = f"Add the channel axis: input_shape={(*input_shape, 1)}, and x[..., None] for the data"
-            elif len(input_shape) == rank + 1:
-                fix = f"Leave the batch axis out: input_shape={tuple(input_shape[1:])}"
-            raise ShapeError(f"one input is {axes}", received=f"input_shape={tuple(input_shape)}", fix=fix)
+            raise ShapeError(f"one input is {axes}", received=f"input_shape={tuple(input_shape)}")
         if input_shape[-1] is None:
             raise ShapeError("the number of channels is known", received=f"input_shape={tuple(input_shape)}")
 
@@ -157,13 +152,14 @@ def _plain(value: Any, name: str, where: str) -> Any:
         return int(value)
     if hasattr(value, "__float__"):
         return float(value)
-    registered = activations.name_of(value) if callable(value) else None
+    names = initializers if name.endswith("initializer") else activations
+    registered = names.name_of(value) if callable(value) else None
     if registered is None:
         raise ArgumentError(
             "a saved model holds names, not functions of your own",
             where=where,
-            received=f"{name}={value!r}",
-            fix=f"Give {name} by name; known activations: {', '.join(activations.FUNCTIONS)}",
+            received=f"{name}={getattr(value, '__name__', repr(value))}",
+            fix=f"Give {name} by name: {', '.join(names.FUNCTIONS)}",
         )
     return registered
 
@@ -202,7 +198,9 @@ def from_config(kind: str, config: Mapping[str, Any]) -> Layer:
     unknown = [name for name in config if name not in known]
     if unknown:
         raise ArgumentError(
-            f"{kind} has the fields {', '.join(sorted(known))}", received=f"{unknown[0]!r}", fix=suggest(unknown[0], known)
+            f"{kind} has the fields {', '.join(sorted(known))}",
+            received=f"{unknown[0]!r}",
+            fix=suggest(unknown[0], known),
         )
     return _REGISTRY[kind](**{name: _tuples(value) for name, value in config.items()})
 
@@ -257,4 +255,3 @@ def snake_case(name: str) -> str:
         ('max_pooling2d', 'batch_normalization')
     """
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)).lower()
-

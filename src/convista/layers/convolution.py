@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-
 from convista import arguments
 from convista.arguments import Shape
 from convista.errors import ArgumentError, ShapeError
@@ -30,7 +29,7 @@ def check_data_format(data_format: str | None, where: str) -> None:
             "the channels are last: (batch, height, width, channels)",
             where=where,
             received=f"data_format={data_format!r}",
-            fix='Leave data_format out and move the axis once: x.transpose(0, 2, 3, 1)',
+            fix="Leave data_format out and move the axis once: x.transpose(0, 2, 3, 1)",
         )
 
 
@@ -90,15 +89,17 @@ class _Convolution(Layer):
             raise ShapeError(
                 "groups divides the number of input channels",
                 received=f"input_shape={tuple(input_shape)}, groups={self.groups}",
+                fix=f"Here groups can be {' or '.join(map(str, _divisors(math.gcd(channels, self.filters))))}",
             )
-        return (*self.window.output_sizes(input_shape[:-1]), self.filters)
+        return (*self.window.output_sizes(input_shape[:-1]), int(self.filters))
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
         """Return ``kernel (*window, channels // groups, filters)`` and ``bias (filters,)``."""
         channels = (input_shape[-1] or 0) // self.groups
-        result = {"kernel": Parameter((*self.window.size, channels, self.filters), self.kernel_initializer)}
+        filters = int(self.filters)
+        result = {"kernel": Parameter((*self.window.size, channels, filters), self.kernel_initializer)}
         if self.use_bias:
-            result["bias"] = Parameter((self.filters,), self.bias_initializer)
+            result["bias"] = Parameter((filters,), self.bias_initializer)
         return result
 
     def multiply_accumulates(self, input_shape: Shape) -> int:
@@ -114,6 +115,10 @@ class _Convolution(Layer):
         if self.use_bias:
             y = add_bias(y, params["bias"])
         return activations.get(self.activation)(y), state
+
+
+def _divisors(number: int) -> list[int]:
+    return [candidate for candidate in range(1, number + 1) if number % candidate == 0]
 
 
 @register

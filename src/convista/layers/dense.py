@@ -63,15 +63,15 @@ class Dense(Layer):
             raise ShapeError(
                 "the size of the last axis is known",
                 received=f"input_shape={tuple(input_shape)}",
-                fix="Fix the sizes of Input, or put GlobalAveragePooling2D before this layer",
             )
-        return (*input_shape[:-1], self.units)
+        return (*input_shape[:-1], int(self.units))
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
         """Return ``kernel (inputs, units)`` and ``bias (units,)``."""
-        result = {"kernel": Parameter((input_shape[-1] or 0, self.units), self.kernel_initializer)}
+        units = int(self.units)
+        result = {"kernel": Parameter((input_shape[-1] or 0, units), self.kernel_initializer)}
         if self.use_bias:
-            result["bias"] = Parameter((self.units,), self.bias_initializer)
+            result["bias"] = Parameter((units,), self.bias_initializer)
         return result
 
     def multiply_accumulates(self, input_shape: Shape) -> int:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from convista.arguments import Shape
 from convista.errors import ShapeError
 from convista.layers.base import Layer
+from convista.layers.pooling import GlobalAveragePooling2D
+from convista.layers.reshaping import Flatten, Reshape
 from convista.shapes import times
 
 _AXES = {1: ("length",), 2: ("h", "w"), 3: ("d", "h", "w")}
-_LARGEST_INPUT_TRIED = 1024
+_DOUBLED = tuple(2**power for power in range(1, 13))  # sizes of inputs that are tried
 
 
 @dataclass(frozen=True)
@@ -60,22 +64,17 @@ def infer(nodes: Sequence[Node]) -> list[Shape]:
 
 def _explained(error: ShapeError, nodes: Sequence[Node], shapes: list[Shape], place: int) -> ShapeError:
     node = nodes[place]
-    window = node.layer.window
-    rule = error.rule
-    if window is not None and error.received is None:
-        rule += f" ({trail(nodes, shapes, node.inputs[0])}; {_formula(node, shapes)})"
-    elif node.inputs and "→" in trail(nodes, shapes, node.inputs[0]):
-        rule += f" ({trail(nodes, shapes, node.inputs[0])})"
+    notes = [] if node.layer.merges or not node.inputs else [trail(nodes, shapes, node.inputs[0])]
+    notes = [text for text in notes if "→" in text]
+    if node.layer.window is not None and error.received is None:
+        notes.append(_formula(node, shapes))
+    verified = _verified_fix(nodes, place, known_cause=error.fix is not None)
     return ShapeError(
-        rule,
+        f"{error.rule} ({'; '.join(notes)})" if notes else error.rule,
         where=node.where,
         received=error.received or f"input_shape={tuple(shapes[node.inputs[0]])}",
-        fix=" ".join([*([_sentence(error.fix)] if error.fix else []), _verified_fix(nodes, place)]).strip() or None,
+        fix=". ".join(text.removesuffix(".") for text in (error.fix, verified) if text) or None,
     )
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith(".") else text + "."
 
 
 def trail(nodes: Sequence[Node], shapes: Sequence[Shape], place: int) -> str:
@@ -83,7 +82,7 @@ def trail(nodes: Sequence[Node], shapes: Sequence[Shape], place: int) -> str:
     path = [place]
     while nodes[path[-1]].inputs:
         path.append(nodes[path[-1]].inputs[0])
-    sizes = []
+    sizes: list[str] = []
     for step in reversed(path):
         text = _size_text(shapes[step])
         if not sizes or sizes[-1] != text:
@@ -97,24 +96,19 @@ def _size_text(shape: Shape) -> str:
 
 
 def _formula(node: Node, shapes: Sequence[Shape]) -> str:
-    window = node.layer.window
-    sizes = shapes[node.inputs[0]][:-1]
-    if window is None:
-        return ""
-    names = _AXES[len(sizes)]
-    lost = [
-        axis
-        for axis, size in enumerate(sizes)
-        if size is not None and int(window.formula(axis, size).rsplit("= ", 1)[1]) < 1
-    ]
-    return window.formula(lost[0], sizes[lost[0]] or 0, f"output_{names[lost[0]]}") if lost else ""
+    """Return the worked line of the first axis along which the node's window does not fit."""
+    window, sizes = node.layer.window, shapes[node.inputs[0]][:-1]
+    for name, (axis, size) in zip(_AXES[len(sizes)], enumerate(sizes), strict=True):
+        if window is not None and size is not None and window.positions(axis, size) < 1:
+            return window.formula(axis, size, f"output_{name}")
+    return ""
 
 
-def _verified_fix(nodes: Sequence[Node], place: int) -> str:
-    fixes = [text for text, changed in _candidates(nodes, place) if _runs(changed)]
-    if not fixes:
-        return ""
-    return " or ".join(fixes[:2]) + "."
+def _verified_fix(nodes: Sequence[Node], place: int, *, known_cause: bool) -> str:
+    """Return up to two changes with which the network does run, as a sentence."""
+    candidates = itertools.chain(_candidates(nodes, place), () if known_cause else _other_inputs(nodes, place))
+    text = " or ".join(itertools.islice((text for text, changed in candidates if _runs(changed)), 2))
+    return text[:1].upper() + text[1:]
 
 
 def _runs(nodes: Sequence[Node]) -> bool:
@@ -129,41 +123,71 @@ def _runs(nodes: Sequence[Node]) -> bool:
 
 def _candidates(nodes: Sequence[Node], place: int) -> Iterator[tuple[str, list[Node]]]:
     """Yield changes that might help, each with the network it would make; the caller tries them."""
-    layer = nodes[place].layer
-    if getattr(layer, "padding", None) == "valid":
-        yield f'Use padding="same" in {nodes[place].name!r}', _replaced(nodes, {place: {"padding": "same"}})
-    pools = [spot for spot in range(place, -1, -1) if _is_pooling(nodes[spot].layer)]
-    for spot in pools[:1]:
-        yield _verb(f"drop {nodes[spot].name!r}", layer), _without(nodes, spot)
-    valid = [
-        spot
-        for spot, node in enumerate(nodes[: place + 1])
-        if hasattr(node.layer, "filters") and getattr(node.layer, "padding", None) == "valid"
-    ]
-    if valid:
-        yield 'Use padding="same" in every convolution', _replaced(nodes, dict.fromkeys(valid, {"padding": "same"}))
+    node = nodes[place]
+    if _is_valid(node):
+        yield f'use padding="same" in {node.name!r}', _replaced(nodes, {node.name: {"padding": "same"}})
+    pools = [other.name for other in nodes[place::-1] if hasattr(other.layer, "pool_size")]
+    for name in pools[:1]:
+        yield f"drop {name!r}", _swapped(nodes, name, Layer())
+    valid = [other.name for other in nodes[: place + 1] if hasattr(other.layer, "filters") and _is_valid(other)]
+    if set(valid) - {node.name}:
+        yield 'use padding="same" in every convolution', _replaced(nodes, {name: {"padding": "same"} for name in valid})
     yield from _larger_input(nodes, place)
 
 
-def _verb(text: str, layer: Layer) -> str:
-    return text if getattr(layer, "padding", None) == "valid" else text[0].upper() + text[1:]
+def _is_valid(node: Node) -> bool:
+    return str(getattr(node.layer, "padding", None)).lower() == "valid"
 
 
-def _is_pooling(layer: Layer) -> bool:
-    return hasattr(layer, "pool_size")
-
-
-def _replaced(nodes: Sequence[Node], changes: dict[int, dict[str, Any]]) -> list[Node]:
+def _replaced(nodes: Sequence[Node], changes: Mapping[str, Mapping[str, Any]]) -> list[Node]:
+    """Return the network with other arguments in some layers, wherever these are used."""
     return [
-        dataclasses.replace(node, layer=dataclasses.replace(node.layer, **changes[place])) if place in changes else node
-        for place, node in enumerate(nodes)
+        dataclasses.replace(node, layer=dataclasses.replace(node.layer, **changes[node.name]))
+        if node.name in changes
+        else node
+        for node in nodes
     ]
 
 
-def _without(nodes: Sequence[Node], spot: int) -> list[Node]:
-    """Return the network in which a node hands its input on unchanged."""
-    passing = dataclasses.replace(nodes[spot], layer=Layer())
-    return [passing if place == spot else node for place, node in enumerate(nodes)]
+def _swapped(nodes: Sequence[Node], name: str, layer: Layer) -> list[Node]:
+    """Return the network with another layer in one's place; a bare ``Layer`` hands its input on unchanged."""
+    return [dataclasses.replace(node, layer=layer) if node.name == name else node for node in nodes]
+
+
+def _other_inputs(nodes: Sequence[Node], place: int) -> Iterator[tuple[str, list[Node]]]:
+    """Yield changes for inputs with an axis too many or too few, or of unknown size."""
+    node = nodes[place]
+    if node.layer.merges or not node.inputs:
+        return
+    before = nodes[node.inputs[0]]
+    if isinstance(before.layer, Flatten) and node.layer.window is not None:
+        yield f"drop {before.name!r}", _swapped(nodes, before.name, Layer())
+    elif isinstance(before.layer, Flatten):
+        pooled = _swapped(nodes, before.name, GlobalAveragePooling2D())
+        yield f"put GlobalAveragePooling2D in place of {before.name!r}", pooled
+    if not before.inputs:
+        yield from _other_shapes(nodes, before)
+    elif isinstance(before.layer, Reshape):
+        shape = (*before.layer.sizes, 1)
+        changes = {before.name: {"target_shape": shape}}
+        yield f"give {before.name!r} a channel axis: target_shape={shape}", _replaced(nodes, changes)
+
+
+def _other_shapes(nodes: Sequence[Node], root: Node) -> Iterator[tuple[str, list[Node]]]:
+    shape = root.layer.output_shape(())
+    if None in shape:
+        return
+    forms: dict[str, Shape] = {}
+    forms[f"give the input its channel axis: shape {(*shape, 1)}, and x[..., None] for the data"] = (*shape, 1)
+    if len(shape) > 1:
+        forms[f"leave the batch axis out: shape {shape[1:]}"] = shape[1:]
+    side = math.isqrt(shape[0] or 0) if len(shape) == 1 else 0
+    if shape == (side * side,):
+        form = (side, side, 1)
+        data = f"x.reshape(-1, {side}, {side}, 1)"
+        forms[f"give the input the shape of its pictures: shape {form}, and {data} for the data"] = form
+    for text, sizes in forms.items():
+        yield text, _replaced(nodes, {root.name: {"shape": sizes}})
 
 
 def _larger_input(nodes: Sequence[Node], place: int) -> Iterator[tuple[str, list[Node]]]:
@@ -173,10 +197,19 @@ def _larger_input(nodes: Sequence[Node], place: int) -> Iterator[tuple[str, list
     shape = nodes[roots[0]].layer.output_shape(())
     if len(shape) < 2 or None in shape:
         return
-    smallest = max(size or 1 for size in shape[:-1])
-    for size in range(smallest + 1, _LARGEST_INPUT_TRIED + 1):
-        sizes = (*(max(size, own or 1) for own in shape[:-1]), shape[-1])
-        changed = _replaced(nodes, {roots[0]: {"shape": sizes}})
-        if _runs(changed):
-            yield f"Give inputs of at least {times(sizes[:-1])}", changed
-            return
+
+    def sizes(least: int) -> Shape:
+        return (*(max(least, own or 1) for own in shape[:-1]), shape[-1])
+
+    def changed(least: int) -> list[Node]:
+        return _replaced(nodes, {nodes[roots[0]].name: {"shape": sizes(least)}})
+
+    too_small = min(size or 1 for size in shape[:-1])
+    enough = next((size for size in _DOUBLED if size > too_small and _runs(changed(size))), None)
+    if enough is None:
+        return
+    # A larger picture never has fewer window positions, so the border can be found by halving.
+    while enough - too_small > 1:
+        middle = (too_small + enough) // 2
+        too_small, enough = (too_small, middle) if _runs(changed(middle)) else (middle, enough)
+    yield f"give inputs of at least {times(sizes(enough)[:-1])}", changed(enough)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -33,21 +34,53 @@ def _ones(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return jnp.ones(shape, jnp.float32)
 
 
-# Fans are counted as Keras counts them: receptive field × input (or output) channels, the last two axes.
+def _variance_scaling(
+    scale: float, mode: Literal["fan_in", "fan_avg"], distribution: Literal["uniform", "truncated_normal"]
+) -> Initializer:
+    """Return an initialiser whose variance is ``scale / fan``, fans counted as Keras counts them.
+
+    The fan of a kernel is its window times input (or output) channels, the last two axes; that of a vector is its size.
+    """
+    whole = jax_initializers.variance_scaling(scale, mode, distribution)
+    vector = jax_initializers.variance_scaling(scale, "fan_in", distribution)
+
+    def draw(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        if len(shape) > 1:
+            return whole(key, shape, jnp.float32)
+        return vector(key, (*shape, 1), jnp.float32).reshape(shape)
+
+    return draw
+
+
+def _orthogonal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    if len(shape) < 2:
+        raise ArgumentError(
+            "orthogonal rows need at least two axes",
+            received=f"a vector of shape {shape}",
+            fix='Begin vectors with "zeros" or "ones"',
+        )
+    return jax_initializers.orthogonal()(key, shape, jnp.float32)
+
+
 FUNCTIONS: dict[str, Initializer] = {
     "zeros": _zeros,
     "ones": _ones,
-    "glorot_uniform": jax_initializers.glorot_uniform(),
-    "glorot_normal": jax_initializers.glorot_normal(),
-    "he_uniform": jax_initializers.he_uniform(),
-    "he_normal": jax_initializers.he_normal(),
-    "lecun_uniform": jax_initializers.lecun_uniform(),
-    "lecun_normal": jax_initializers.lecun_normal(),
+    "glorot_uniform": _variance_scaling(1.0, "fan_avg", "uniform"),
+    "glorot_normal": _variance_scaling(1.0, "fan_avg", "truncated_normal"),
+    "he_uniform": _variance_scaling(2.0, "fan_in", "uniform"),
+    "he_normal": _variance_scaling(2.0, "fan_in", "truncated_normal"),
+    "lecun_uniform": _variance_scaling(1.0, "fan_in", "uniform"),
+    "lecun_normal": _variance_scaling(1.0, "fan_in", "truncated_normal"),
     "random_normal": _random_normal,
     "random_uniform": _random_uniform,
     "truncated_normal": _truncated_normal,
-    "orthogonal": jax_initializers.orthogonal(),
+    "orthogonal": _orthogonal,
 }
+
+
+def name_of(initializer: Initializer) -> str | None:
+    """Return the registered name of an initialiser, or ``None`` for a function of the user's own."""
+    return next((name for name, function in FUNCTIONS.items() if function is initializer), None)
 
 
 def get(initializer: str | Initializer, *, name: str = "initializer", where: str | None = None) -> Initializer:

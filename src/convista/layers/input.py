@@ -41,7 +41,9 @@ class InputLayer(Layer):
         return x, state
 
 
-def Input(shape: Shape | int | None = None, *, name: str | None = None, batch_shape: Shape | None = None) -> SymbolicTensor:  # noqa: N802
+def Input(
+    shape: Shape | int | None = None, *, name: str | None = None, batch_shape: Shape | None = None
+) -> SymbolicTensor:
     """Begin a functional model: return a symbolic tensor to call layers on.
 
     Args:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
+from convista import arguments
 from convista.arguments import Shape
 from convista.errors import ShapeError
 from convista.layers.base import Layer, register
@@ -49,7 +50,7 @@ class Add(Layer):
             raise ShapeError(
                 "the inputs have one shape",
                 received=" and ".join(times(shape) for shape in input_shape),
-                fix="A 1×1 convolution changes channels, strides or pooling change sizes",
+                fix="Bring them to one shape: a 1×1 convolution changes channels, strides or pooling change sizes",
             )
         return tuple(None if None in column else max(column) for column in columns)
 
@@ -77,6 +78,10 @@ class Concatenate(Layer):
 
     merges: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        arguments.integer(self.axis, "axis", where=self.where, minimum=None)
+
     def output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         """Return the common shape with the sizes along ``axis`` added."""
         _require_several(input_shape)
@@ -91,7 +96,7 @@ class Concatenate(Layer):
         others = {tuple(size for place, size in enumerate(shape) if place != axis) for shape in input_shape}
         if len(others) > 1 or len({len(shape) for shape in input_shape}) > 1:
             raise ShapeError(
-                f"the inputs agree in every axis but axis {self.axis}",
+                f"the inputs agree in every axis but the one they are joined along, axis={self.axis}",
                 received=" and ".join(times(shape) for shape in input_shape),
             )
         sizes = [shape[axis] for shape in input_shape]

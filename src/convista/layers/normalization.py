@@ -63,7 +63,8 @@ class BatchNormalization(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         arguments.fraction(self.momentum, "momentum", where=self.where)
-        if not self.epsilon > 0:
+        arguments.integer(self.axis, "axis", where=self.where, minimum=None)
+        if not arguments.number(self.epsilon, "epsilon", where=self.where) > 0:
             raise ArgumentError("epsilon is above 0", where=self.where, received=f"epsilon={self.epsilon!r}")
         for name in ("beta", "gamma", "moving_mean", "moving_variance"):
             initializers.get(getattr(self, f"{name}_initializer"), name=f"{name}_initializer", where=self.where)
@@ -108,7 +109,7 @@ class BatchNormalization(Layer):
 
     def _channels(self, input_shape: Shape) -> int:
         full = (None, *input_shape)
-        if not isinstance(self.axis, int) or not -len(full) <= self.axis < len(full) or self.axis % len(full) == 0:
+        if not -len(full) <= self.axis < len(full) or self.axis % len(full) == 0:
             raise ShapeError(
                 f"axis names one of the axes 1…{len(full) - 1} of the input",
                 received=f"axis={self.axis!r}, input_shape={tuple(input_shape)}",

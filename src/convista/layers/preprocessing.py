@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
+from convista import arguments
 from convista.layers.base import Layer, register
 
 
@@ -20,6 +21,9 @@ class Rescaling(Layer):
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
 
+    Raises:
+        ArgumentError: ``scale`` or ``offset`` is not a finite number.
+
     Example:
         >>> y, _ = Rescaling(1 / 255).apply({}, {}, jnp.array([[255]], jnp.uint8), training=False, key=None)
         >>> y.tolist()
@@ -28,6 +32,11 @@ class Rescaling(Layer):
 
     scale: float
     offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        arguments.number(self.scale, "scale", where=self.where)
+        arguments.number(self.offset, "offset", where=self.where)
 
     def apply(self, params, state, x, *, training, key):
         """Return the scaled values."""

@@ -66,31 +66,44 @@ class Reshape(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        sizes = self.target_shape
-        ok = isinstance(sizes, tuple | list) and all(isinstance(size, int) and (size > 0 or size == -1) for size in sizes)
-        if not ok or list(sizes).count(-1) > 1:
+        _ = self.sizes
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The new sizes as whole numbers, −1 where one is left to be worked out."""
+        given = self.target_shape
+        rank = len(given) if isinstance(given, tuple | list) else 1
+        try:
+            sizes = arguments.integers(given, rank, "target_shape", minimum=-1)
+        except ArgumentError:
+            sizes = (0,)
+        if 0 in sizes or sizes.count(-1) > 1:
             raise ArgumentError(
                 "target_shape is a tuple of whole numbers of at least 1, at most one of them −1",
                 where=self.where,
-                received=f"target_shape={sizes!r}",
+                received=f"target_shape={given!r}",
+                fix="For example target_shape=(14, 14, -1)",
             )
+        return sizes
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return ``target_shape`` with −1 worked out."""
         if None in input_shape:
-            return tuple(None if size == -1 else size for size in self.target_shape)
-        known = math.prod(size for size in self.target_shape if size != -1)
+            return tuple(None if size == -1 else size for size in self.sizes)
+        known = math.prod(size for size in self.sizes if size != -1)
         total = count(input_shape)
-        if total % known or (-1 not in self.target_shape and known != total):
+        if total % known or (-1 not in self.sizes and known != total):
+            wanted = times(tuple(None if size == -1 else size for size in self.sizes))
+            rest = f"a multiple of {known}" if -1 in self.sizes else f"{wanted} = {known}"
             raise ShapeError(
-                f"{times(input_shape)} = {total} values do not fill {times(self.target_shape).replace('-1', '?')}",
-                received=f"input_shape={tuple(input_shape)}, target_shape={tuple(self.target_shape)}",
+                f"the new shape {wanted} takes {rest} values, and {times(input_shape)} = {total} come in",
+                received=f"input_shape={tuple(input_shape)}, target_shape={self.sizes}",
             )
-        return tuple(total // known if size == -1 else size for size in self.target_shape)
+        return tuple(total // known if size == -1 else size for size in self.sizes)
 
     def apply(self, params, state, x, *, training, key):
         """Return the values in the new shape."""
-        return x.reshape(x.shape[0], *self.target_shape), state
+        return x.reshape(x.shape[0], *self.sizes), state
 
 
 @register
@@ -125,7 +138,7 @@ class ZeroPadding2D(Layer):
     @property
     def pads(self) -> tuple[tuple[int, int], ...]:
         """The zeros ``(before, after)`` along height and width."""
-        sides = (self.padding, self.padding) if isinstance(self.padding, int) else self.padding
+        sides = (self.padding, self.padding) if hasattr(self.padding, "__index__") else self.padding
         if not isinstance(sides, tuple | list) or len(sides) != 2:
             raise ArgumentError(
                 "padding is a number, two numbers or two pairs",

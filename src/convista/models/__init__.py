@@ -1,5 +1,7 @@
 """Networks: a graph of layers, the numbers it owns, and the verbs people know."""
 
+from __future__ import annotations
+
 from convista.models.model import Model
 from convista.models.saving import load_model
 from convista.models.seed import set_random_seed

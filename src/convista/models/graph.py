@@ -9,10 +9,11 @@ from typing import Any
 import jax
 
 from convista.arguments import Shape
-from convista.errors import ArgumentError
+from convista.errors import ArgumentError, ShapeError
 from convista.layers.base import Layer, Parameter, Variables
 from convista.layers.inference import Node, infer
 from convista.layers.input import InputLayer
+from convista.layers.reshaping import Reshape
 from convista.layers.symbolic import SymbolicTensor, nodes_of
 from convista.shapes import ReceptiveField, count
 
@@ -33,6 +34,25 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        names = [node.name for node in self.nodes]
+        if len(set(names)) < len(names):
+            self._check_shared()
+
+    def _check_shared(self) -> None:
+        shapes = self.shapes()
+        first: dict[str, Any] = {}
+        for node in self.nodes:
+            shape = node.input_shape(shapes)
+            other = first.setdefault(node.name, shape)
+            if other != shape and _sizes(node.layer, other) != _sizes(node.layer, shape):
+                raise ShapeError(
+                    "a layer that is used twice has one set of weights, which fits inputs of one shape",
+                    where=node.where,
+                    received=f"inputs of shape {other} and {shape}",
+                    fix="Make a second layer",
+                )
+
     @classmethod
     def between(cls, inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]) -> Graph:
         """Return the graph that computes ``outputs`` from ``inputs``.
@@ -49,6 +69,10 @@ class Graph:
                     fix="Begin with x = Input((28, 28, 1)) and call layers on it",
                 )
         nodes, place = nodes_of([*inputs, *outputs])
+        repeated = next((tensor for number, tensor in enumerate(inputs) if tensor in inputs[:number]), None)
+        if repeated is not None:
+            name = nodes[place[id(repeated)]].name
+            raise ArgumentError("each input is named once", where="Model", received=f"Input {name!r} twice in inputs")
         given = {place[id(tensor)] for tensor in inputs}
         for number, node in enumerate(nodes):
             if not node.inputs and number not in given:
@@ -185,10 +209,17 @@ class Graph:
         }
 
 
+def _sizes(layer: Layer, input_shape: Any) -> list[dict[str, Shape]]:
+    groups = (layer.parameters(input_shape), layer.statistics(input_shape))
+    return [{name: parameter.shape for name, parameter in group.items()} for group in groups]
+
+
 def _mixes_positions(node: Node, shapes: Sequence[Shape]) -> bool:
     """Whether a node brings all positions together: Flatten, Reshape, global pooling."""
     before = shapes[node.inputs[0]]
     after = node.layer.output_shape(node.input_shape(shapes))
     if len(before) < 2 or node.layer.merges or node.layer.window is not None:
         return False
+    if isinstance(node.layer, Reshape) and after != before:
+        return True
     return len(after) != len(before) or (node.layer.sees_everything and hasattr(node.layer, "keepdims"))

@@ -2,18 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from convista.arguments import Shape
-from convista.errors import DataError, ShapeError
+from convista.errors import ArgumentError, DataError, ShapeError, suggest
 from convista.layers import Rescaling
 from convista.layers.inference import Node
-from convista.shapes import times
+from convista.shapes import count, times
 
 _ROWS_LOOKED_AT = 1024
+
+
+def arranged(x: Any, expected: Sequence[Shape | None], names: Sequence[str] = ()) -> Any:
+    """Return what a user gave as inputs: a tuple for several inputs, in the model's order, and one item otherwise.
+
+    Args:
+        x: One item; a list or tuple of them; or a dictionary by the names of the inputs.
+        expected: Shape of one example for each input, ``None`` where it is not known yet.
+        names: Names of the inputs, where they are known.
+
+    Raises:
+        ArgumentError: A dictionary has other names.
+    """
+    if isinstance(x, Mapping):
+        x = _by_name(x, names)
+    several = len(expected) > 1
+    if not isinstance(x, list | tuple):
+        return x
+    if several:
+        return tuple(x)
+    first = expected[0]
+    if len(x) == 1 and first is not None and len(getattr(x[0], "shape", ())) == len(first) + 1:
+        return x[0]
+    return x
+
+
+def _by_name(x: Mapping[Any, Any], names: Sequence[str]) -> tuple[Any, ...]:
+    if set(x) != set(names):
+        wrong = next((str(name) for name in x if name not in names), None)
+        raise ArgumentError(
+            f"a dictionary has one array for each input: {', '.join(map(repr, names))}"
+            if names
+            else "a dictionary needs the names of inputs, and this model's are not known yet",
+            where="x",
+            received=f"the names {', '.join(map(repr, x))}",
+            fix=(suggest(wrong, names) if wrong is not None else None) if names else "Pass the array itself",
+        )
+    return tuple(x[name] for name in names)
+
+
+def check_shapes(x: Any, expected: Sequence[Shape], name: str = "x") -> None:
+    """Check the number of inputs and the shape of each.
+
+    Raises:
+        ShapeError: They are not those of the model.
+    """
+    arrays = x if isinstance(x, tuple) else (x,)
+    if len(arrays) != len(expected):
+        several = len(expected) > 1
+        raise ShapeError(
+            f"the model takes {len(expected)} inputs" if several else "the model takes one input",
+            where=name,
+            received=f"{len(arrays)}",
+            fix="Give them as a list in the order of the model's inputs" if several else "Give one array",
+        )
+    for place, (array, shape) in enumerate(zip(arrays, expected, strict=True)):
+        check_shape(array, shape, name if len(arrays) == 1 else f"{name}[{place}]")
 
 
 def check_shape(x: Any, expected: Shape, name: str = "x") -> None:
@@ -35,12 +92,19 @@ def check_shape(x: Any, expected: Shape, name: str = "x") -> None:
     )
 
 
+def _variable(name: str) -> str:
+    """What an array is called in code: ``x`` for "x of a batch"."""
+    return name.split()[0]
+
+
 def _text(shape: Sequence[int | None]) -> str:
     sizes = ["N" if place == 0 and size is None else str(size) for place, size in enumerate(shape)]
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 
 def _shape_fix(shape: tuple[int, ...], expected: Shape, name: str) -> str | None:
+    name = _variable(name)
+
     def fits(candidate: tuple[int, ...]) -> bool:
         return len(candidate) == len(expected) and all(
             wanted in (None, size) for size, wanted in zip(candidate, expected, strict=True)
@@ -54,9 +118,9 @@ def _shape_fix(shape: tuple[int, ...], expected: Shape, name: str) -> str | None
         return f"Add the batch and the channel axis: {name}[None, ..., None]"
     if len(shape) == 4 and fits((shape[2], shape[3], shape[1])):
         return f"Move the channels to the end: {name}.transpose(0, 2, 3, 1)"
-    if len(shape) > 2 and None not in expected and len(expected) == 1 and np.prod(shape[1:]) == expected[0]:
+    if len(shape) > 2 and None not in expected and len(expected) == 1 and count(shape[1:]) == expected[0]:
         return f"Write each example in one row: {name}.reshape(len({name}), -1)"
-    if None not in expected and len(shape) == 2 and len(expected) > 1 and shape[1] == np.prod(expected):
+    if None not in expected and len(shape) == 2 and len(expected) > 1 and shape[1] == count(expected):
         return f"Restore the pictures: {name}.reshape(-1, {', '.join(map(str, expected))})"
     if len(shape) > 1:
         return f"Resize the data, or build the model with input_shape={tuple(shape[1:])}"
@@ -73,27 +137,42 @@ def check_values(x: Any, nodes: Sequence[Node], scaled: bool, name: str = "x") -
         name: What to call the batch.
 
     Raises:
-        DataError: NaN or infinite values; or pixels 0…255 for a model that nothing scales.
+        DataError: NaN or infinite values; pixels 0…255 for a model that nothing scales; values 0…1 for one that scales.
     """
+    _check_finite(np.asarray(x), name)
     rows = np.asarray(x[:_ROWS_LOOKED_AT])
-    if rows.dtype.kind == "f" and not np.isfinite(rows).all():
-        bad = np.argwhere(~np.isfinite(rows))[0]
-        raise DataError(
-            "inputs are finite numbers",
-            where=name,
-            received=f"{rows[tuple(bad)]} at {name}[{', '.join(map(str, bad))}]",
-            fix=f"Replace missing values first, for example {name} = np.nan_to_num({name})",
-        )
-    rescaled = any(isinstance(node.layer, Rescaling) for node in nodes)
+    rescaled = rescales(nodes)
     if rescaled and rows.dtype.kind == "f" and rows.size and 0 < rows.max() <= 1 and rows.min() >= 0:
         _refuse_scaled_twice(rows, nodes, name)
-    if rows.dtype == np.uint8 and rows.size and rows.max() > 1 and not scaled and not rescaled:
+    pixels = rows.dtype == np.uint8 or (rows.dtype.kind in "iu" and rows.ndim == 4)
+    if pixels and rows.size and rows.max() > 1 and not scaled and not rescaled:
         raise DataError(
             "pictures given as whole numbers 0…255 need a scale, or training is slow and poor",
             where=name,
-            received=f"dtype uint8, values {rows.min()}…{rows.max()}",
-            fix=f"Put Rescaling(1 / 255) first in the model, or pass {name}.astype('float32') / 255",
+            received=f"dtype {rows.dtype}, values {rows.min()}…{rows.max()}",
+            fix=f"Put Rescaling(1 / 255) first in the model, or pass {_variable(name)}.astype('float32') / 255",
         )
+
+
+def _check_finite(values: np.ndarray, name: str) -> None:
+    if values.dtype.kind != "f":
+        return
+    for first in range(0, len(values), _ROWS_LOOKED_AT):
+        rows = values[first : first + _ROWS_LOOKED_AT]
+        if not np.isfinite(rows).all():
+            bad = np.argwhere(~np.isfinite(rows))[0]
+            place = ", ".join(str(index) for index in (first + bad[0], *bad[1:]))
+            raise DataError(
+                "inputs are finite numbers",
+                where=name,
+                received=f"{rows[tuple(bad)]} at {name}[{place}]",
+                fix=f"Replace missing values first, for example {_variable(name)} = np.nan_to_num({_variable(name)})",
+            )
+
+
+def rescales(nodes: Sequence[Node]) -> bool:
+    """Whether the network scales its inputs itself."""
+    return any(isinstance(node.layer, Rescaling) for node in nodes)
 
 
 def _refuse_scaled_twice(rows: np.ndarray, nodes: Sequence[Node], name: str) -> None:
@@ -105,4 +184,3 @@ def _refuse_scaled_twice(rows: np.ndarray, nodes: Sequence[Node], name: str) -> 
             received=f"dtype {rows.dtype}, values {rows.min():g}…{rows.max():g}",
             fix=f"Pass the raw pictures, or take {first.name!r} out of the model",
         )
-

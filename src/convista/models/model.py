@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +12,25 @@ import jax.numpy as jnp
 import numpy as np
 
 from convista import arguments
-from convista.arguments import Shape
-from convista.data.pictures import Preprocessing, read_picture
-from convista.errors import ArgumentError, DataError, MemoryLimitError, ShapeError, suggest
+from convista.errors import ArgumentError, DataError, suggest
 from convista.kernels.compiler import compile_function
-from convista.layers.base import Layer
 from convista.layers.symbolic import SymbolicTensor
-from convista.models import inputs as input_checks
-from convista.models import saving
-from convista.models.graph import Graph, Tree
-from convista.models.seed import Streams, default_seed
-from convista.models.summary import Summary, summarize
-from convista.shapes import bytes_text
+from convista.models import memory, saving
+from convista.models.feeding import CheckedStream, Feeding, no_rows, only_stream, picture_paths
+from convista.models.graph import Graph
+from convista.models.network import Network
+from convista.models.seed import Streams
 from convista.training import batches, loop
 from convista.training.batches import Examples, Stream
 from convista.training.callbacks import Callback
 from convista.training.compilation import Compilation
 from convista.training.history import History
 from convista.training.progress import make_progress
-from convista.training.step import TrainState
 
 _PREDICTION_BATCH = 256
 
 
-class Model:
+class Model(Network):
     """A network between symbolic inputs and outputs, with branches and merges.
 
     Args:
@@ -47,8 +42,7 @@ class Model:
 
     Attributes:
         classes: Names of the classes, saved with the model; ``None`` if they have none.
-        preprocessing: How pictures become inputs, saved with the model.
-        history: What the last ``fit`` returned.
+        history: Of the last ``fit``, also while it runs and after it was interrupted.
         stop_training: Set it in a callback to end training after the epoch.
 
     Raises:
@@ -73,231 +67,39 @@ class Model:
         *,
         seed: int | None = None,
     ):
-        self._several_inputs = isinstance(inputs, list | tuple)
-        starts = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-        ends = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
-        self._begin(Graph.between(starts, ends), name or "model", seed)
+        self._begin(Graph.between(_listed(inputs), _listed(outputs)), name or "model", seed)
 
     def _begin(self, graph: Graph | None, name: str, seed: int | None) -> None:
-        self._graph = graph
-        self.name = name
-        self.seed = default_seed() if seed is None else arguments.integer(seed, "seed", minimum=0)
-        self.classes: tuple[str, ...] | None = None
-        self.preprocessing: Preprocessing | None = None
+        super()._begin(graph, name, seed)
         self.history: History | None = None
         self.stop_training = False
-        self._train: TrainState | None = None
         self._compilation: Compilation | None = None
         self._trainer: loop.Trainer | None = None
         self._forward: Any = None
+        self._feeding = Feeding(self)
 
-    # --- structure -------------------------------------------------------------------------------------------------
-
-    @property
-    def graph(self) -> Graph:
-        """The network as data.
-
-        Raises:
-            ShapeError: The input's shape is not known yet.
-        """
-        if self._graph is None:
-            raise ShapeError(
-                "the shape of the input is known before the first number is",
-                where=f"{type(self).__name__} {self.name!r}",
-                received="no input_shape",
-                fix="Give the first layer input_shape=(28, 28, 1), begin with Input((28, 28, 1)), or call fit first",
-            )
-        return self._graph
-
-    @property
-    def built(self) -> bool:
-        """Whether all shapes are known."""
-        return self._graph is not None
-
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers in the order in which they run, each once."""
-        return list(self.graph.layers.values())
-
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """Return a layer by name or by place.
-
-        Raises:
-            ArgumentError: There is none.
-        """
-        layers = self.graph.layers
-        if name is not None and name in layers:
-            return layers[name]
-        if name is None and index is not None and -len(layers) <= index < len(layers):
-            return list(layers.values())[index]
-        wanted = f"{name!r}" if name is not None else f"index={index}"
-        raise ArgumentError(f"{self.name!r} has this layer", received=wanted, fix=suggest(str(name), layers))
-
-    @property
-    def input_shape(self) -> Any:
-        """The input's shape with the batch axis first, as in Keras; a list of shapes for several inputs."""
-        return self._ends(self.graph.inputs)
-
-    @property
-    def output_shape(self) -> Any:
-        """The output's shape with the batch axis first; a list of shapes for several outputs."""
-        return self._ends(self.graph.outputs)
-
-    def _ends(self, places: Sequence[int]) -> Any:
-        shapes = self.graph.shapes()
-        found = [(None, *shapes[place]) for place in places]
-        return found[0] if len(found) == 1 else found
-
-    def summary(self, detail: bool = False, *, print_to: Any = print) -> Summary:
-        """Print the table of layers, shapes and parameters, and return it.
-
-        Args:
-            detail: Also kernels, multiply–accumulates, activation memory and receptive fields.
-            print_to: Called with the text; ``None`` prints nothing.
-
-        Returns:
-            The summary: ``str()`` is the table, a notebook shows HTML, ``to_dict()`` is data.
-        """
-        result = self._summary(detail)
-        if print_to is not None:
-            print_to(str(result))
-        return result
-
-    def _summary(self, detail: bool) -> Summary:
-        return summarize(self.name, self.graph, detail)
-
-    def count_params(self) -> int:
-        """Return the number of parameters, learned and kept."""
-        return sum(learned + kept for learned, kept in self.graph.parameter_counts().values())
-
-    # --- numbers ---------------------------------------------------------------------------------------------------
-
-    @property
-    def train_state(self) -> TrainState:
-        """All numbers that change while the network learns."""
-        if self._train is None:
-            self._check_memory()
-            params, state = compile_function(self.graph.init)(Streams(self.seed).weights)
-            self._take_weights(params, state)
-        return self._train
-
-    @train_state.setter
-    def train_state(self, value: TrainState) -> None:
-        self._train = value
-
-    @property
-    def params(self) -> Tree:
-        """What is learned: ``{layer: {name: array}}``."""
-        return self.train_state.params
-
-    @params.setter
-    def params(self, value: Tree) -> None:
-        self._train = self.train_state._replace(params=value)
-
-    @property
-    def state(self) -> Tree:
-        """What is kept but not learned, such as moving averages: ``{layer: {name: array}}``."""
-        return self.train_state.state
-
-    def _take_weights(self, params: Tree, state: Tree) -> None:
-        """Take given weights without drawing any first."""
-        fresh = TrainState(params, state, None, jnp.int32(0), Streams(self.seed).dropout, jnp.float32(0))
-        self._train = fresh if self._train is None else self._train._replace(params=params, state=state)
-
-    def _check_memory(self) -> None:
-        needed = self.count_params() * 4
-        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if needed > available:
-            largest = max(self.graph.parameter_counts().items(), key=lambda item: sum(item[1]))[0]
-            raise MemoryLimitError(
-                "the weights fit the memory of this machine",
-                where=f"{type(self).__name__} {self.name!r}",
-                received=f"{bytes_text(needed)} of weights, {bytes_text(available)} of memory; {largest!r} has most",
-                fix=f"Make {largest!r} smaller, or shrink the picture before it with pooling",
-            )
-
-    def _weight_places(self) -> Iterator[tuple[str, str, str, tuple[int, ...]]]:
-        for layer, (learned, kept) in self.graph.parameters().items():
-            for part, group in (("params", learned), ("state", kept)):
-                for name, parameter in group.items():
-                    yield part, layer, name, parameter.shape
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Return all weights in Keras's order: layer by layer, what is learned before what is kept."""
-        trees = {"params": self.params, "state": self.state}
-        return [np.array(trees[part][layer][name]) for part, layer, name, _ in self._weight_places()]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Replace all weights.
-
-        Args:
-            weights: Arrays in the order and shapes of ``get_weights``.
-
-        Raises:
-            ShapeError: Their number or shapes differ.
-        """
-        places = list(self._weight_places())
-        if len(weights) != len(places):
-            raise ShapeError(
-                f"{self.name!r} has {len(places)} arrays of weights", where="set_weights", received=f"{len(weights)}"
-            )
-        trees: dict[str, Tree] = {"params": {}, "state": {}}
-        for (part, layer, name, shape), array in zip(places, weights, strict=True):
-            if tuple(np.shape(array)) != shape:
-                raise ShapeError(
-                    f"{name} of {layer!r} has shape {shape}", where="set_weights", received=f"{tuple(np.shape(array))}"
-                )
-            trees[part].setdefault(layer, {})[name] = jnp.array(array, jnp.float32)
-        self._take_weights(trees["params"], trees["state"])
-
-    def apply(
-        self,
-        params: Tree,
-        state: Tree,
-        x: Any,
-        *,
-        training: bool = False,
-        key: jax.Array | None = None,
-        mask: jax.Array | None = None,
-    ) -> tuple[Any, Tree]:
-        """Return ``(y, state)`` for a batch: the network as a pure function, for people who write their own JAX.
-
-        Args:
-            params: As ``model.params``.
-            state: As ``model.state``.
-            x: One array ``(N, …)``, or a tuple with one for each input. Whole numbers are scaled by
-                ``model.preprocessing.scale`` where that is set.
-            training: Whether dropout drops and batch statistics are used.
-            key: Random key for dropout.
-            mask: ``(N,)``, 0 for rows that only fill up the batch.
-        """
-        return self.graph.apply(params, state, self._prepared(x), training=training, key=key, mask=mask)
-
-    def _prepared(self, x: Any) -> Any:
-        scale = self.preprocessing.scale if self.preprocessing is not None else None
-
-        def prepare(array: jax.Array) -> jax.Array:
-            if not jnp.issubdtype(array.dtype, jnp.floating):
-                array = array.astype(jnp.float32)
-                return array * jnp.float32(scale) if scale is not None else array
-            return array.astype(jnp.float32)
-
-        return jax.tree.map(prepare, x)
+    def _forget_programs(self) -> None:
+        self._trainer, self._forward = None, None
 
     def __call__(self, x: Any, training: bool = False) -> Any:
         """Return the network's output for a batch of arrays, as a JAX array."""
         if isinstance(x, SymbolicTensor):
             raise ArgumentError(
                 "a model is called on arrays",
-                where=f"{type(self).__name__} {self.name!r}",
+                where=self._where,
                 received="a symbolic tensor",
                 fix="Call its layers one by one: for layer in model.layers: x = layer(x)",
             )
-        x = jax.tree.map(jnp.asarray, tuple(x) if self._several_inputs else x)
+        x = self._feeding.arranged(x)
+        arrays = [jnp.asarray(batches.as_array(item, "x")) for item in (x if isinstance(x, tuple) else (x,))]
+        x = tuple(arrays) if isinstance(x, tuple) else arrays[0]
         self._build_for(x)
-        return self.apply(self.params, self.state, x, training=training)[0]
+        self._feeding.check_shapes(x, "x")
+        key = jax.random.fold_in(self.train_state.key, self.train_state.step) if training else None
+        return self.apply(self.params, self.state, x, training=training, key=key)[0]
 
-    # --- verbs -----------------------------------------------------------------------------------------------------
+    def _build_for(self, x: Any) -> None:
+        """Let a model without input shape take that of the data; a functional model always has one."""
 
     def compile(
         self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Sequence[Any] | None = None, **unknown: Any
@@ -323,11 +125,16 @@ class Model:
                 fix=suggest(name, ("optimizer", "loss", "metrics")),
             )
         self._compilation = Compilation.of(optimizer, loss, metrics or ())
-        self._trainer = None
+        self._forget_programs()
         if self._train is not None:
             self._train = self._train._replace(opt_state=None)
         if self.built:
             self._ready_trainer()
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the model was told how to learn."""
+        return self._compilation is not None
 
     @property
     def optimizer(self) -> Any:
@@ -343,7 +150,7 @@ class Model:
         if self._compilation is None:
             raise ArgumentError(
                 "compile comes before fit and evaluate",
-                where=f"{type(self).__name__} {self.name!r}",
+                where=self._where,
                 received="a model that was not compiled",
                 fix='model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])',
             )
@@ -354,7 +161,7 @@ class Model:
             if len(self.graph.outputs) != 1:
                 raise ArgumentError(
                     "a model that is trained has one output",
-                    where=f"{type(self).__name__} {self.name!r}",
+                    where=self._where,
                     received=f"{len(self.graph.outputs)} outputs",
                     fix="Train on one of them, or write the loss with model.apply",
                 )
@@ -366,8 +173,7 @@ class Model:
     def _start_optimizer(self) -> None:
         if self.train_state.opt_state is None:
             objective = self._ready_trainer().objective
-            fresh = objective.start(self.params, self.state, self.train_state.key)
-            self._train = fresh._replace(step=self.train_state.step)
+            self._train = objective.start(self.params, self.state, self.train_state.key)
 
     @property
     def learning_rate(self) -> float:
@@ -410,11 +216,12 @@ class Model:
         """Train on arrays or on a stream of batches.
 
         Args:
-            x: Inputs ``(N, …)`` (NumPy, JAX, lists), a tuple of them for several inputs, or an iterable of
-                ``(x, y)`` or ``(x, y, sample_weight)``. uint8 pictures stay uint8 on the device.
+            x: Inputs ``(N, …)`` (NumPy, JAX, lists); for several inputs a list of them, or a dictionary by the inputs'
+                names; or an iterable or sequence of batches ``(x, y)`` or ``(x, y, sample_weight)``. uint8 pictures
+                stay uint8 on the device.
             y: Targets; none for an iterable.
             batch_size: Examples a step; 32 unless given.
-            epochs: The last epoch's number.
+            epochs: The last epoch's number, counted from 1.
             verbose: 0 silent, 1 or ``"auto"`` a bar, 2 a line an epoch.
             callbacks: Called while training.
             validation_split: The last part of the arrays, kept for validation.
@@ -423,7 +230,8 @@ class Model:
             class_weight: Factor of each class in the loss, by class number.
             sample_weight: Factor of each example in the loss.
             initial_epoch: Epochs done before.
-            steps_per_epoch: Steps after which an epoch ends; needed for a generator without end.
+            steps_per_epoch: Steps after which an epoch ends; needed for a generator without end. The next epoch goes on
+                from there: passes over the data follow each other, each in an order of its own.
             validation_steps: Batches of one validation.
             validation_batch_size: ``batch_size`` unless given.
             validation_freq: Epochs between validations.
@@ -440,95 +248,33 @@ class Model:
         Source: lecture 000.
         """
         self._compiled()
-        if isinstance(x, list) and self._several_inputs:
-            x = tuple(x)
         plan = loop.Plan(
             arguments.integer(epochs, "epochs", where="fit"),
-            arguments.integer(initial_epoch, "initial_epoch", where="fit", minimum=0),
+            _epochs_before(initial_epoch, epochs),
             arguments.integer(32 if batch_size is None else batch_size, "batch_size", where="fit"),
-            None if steps_per_epoch is None else arguments.integer(steps_per_epoch, "steps_per_epoch", where="fit"),
+            _steps(steps_per_epoch, "steps_per_epoch", "fit"),
             bool(shuffle),
             Streams(self.seed).shuffle,
             arguments.integer(validation_freq, "validation_freq", where="fit"),
+            verbose,
         )
-        source, validation = self._sources(x, y, sample_weight, class_weight, validation_split, validation_data)
+        progress = make_progress(verbose)
+        watchers = _watchers(callbacks)
+        size = _steps(validation_batch_size, "validation_batch_size", "fit") or plan.batch_size
+        rounds = _steps(validation_steps, "validation_steps", "fit")
+        source, validation = self._feeding.sources(x, y, sample_weight, class_weight, validation_split, validation_data)
         self._start_optimizer()
-        size = validation_batch_size or plan.batch_size
-        watchers = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-        with _memory_errors(plan.batch_size):
+        with memory.explained(plan.batch_size):
             self.history = loop.fit(
                 self,
                 self._ready_trainer(),
                 source,
                 plan,
-                validation=None
-                if validation is None
-                else lambda: loop.validation_batches(validation, size, validation_steps),
+                validation=None if validation is None else lambda: loop.validation_batches(validation, size, rounds),
                 callbacks=watchers,
-                progress=make_progress(verbose),
+                progress=progress,
             )
         return self.history
-
-    def _sources(self, x, y, sample_weight, class_weight, validation_split, validation_data):
-        if batches.is_stream(x):
-            given = {"y": y, "sample_weight": sample_weight, "validation_split": validation_split or None}
-            wrong = [name for name, value in given.items() if value is not None]
-            if wrong:
-                raise ArgumentError(
-                    "an iterable brings its own targets and weights", where="fit", received=f"{wrong[0]} beside an iterable"
-                )
-            stream = _CheckedStream(x, class_weight, self)
-            self._build_for(stream.first().x)
-            return stream, self._validation(validation_data)
-        if y is None:
-            raise ArgumentError("fit takes inputs and targets", where="fit", received="y=None", fix="model.fit(x, y)")
-        data = batches.examples(x, y, sample_weight, class_weight)
-        self._check(data, "x")
-        data, held_out = batches.split(data, validation_split if validation_data is None else 0.0)
-        return data, held_out if validation_data is None else self._validation(validation_data)
-
-    def _validation(self, data: Any) -> Examples | Stream | None:
-        if data is None:
-            return None
-        if isinstance(data, tuple | list):
-            if len(data) not in (2, 3):
-                raise ArgumentError(
-                    "validation_data is (x, y) or (x, y, sample_weight)", where="fit", received=f"{len(data)} items"
-                )
-            found = batches.examples(data[0], data[1], data[2] if len(data) == 3 else None)
-            self._check(found, "validation x")
-            return found
-        return _CheckedStream(data, None, self)
-
-    def _check(self, data: Examples, name: str) -> None:
-        self._build_for(data.x)
-        self._check_inputs(data.x, name)
-        if data.y is not None:
-            self._compiled().loss.check(data.y, self.output_shape[1:])
-        self._learn_scale(data.x)
-
-    def _check_inputs(self, x: Any, name: str) -> None:
-        expected = self.graph.shapes()
-        arrays = x if isinstance(x, tuple) else (x,)
-        if len(arrays) != len(self.graph.inputs):
-            raise ShapeError(
-                f"the model takes {len(self.graph.inputs)} inputs", where=name, received=f"{len(arrays)}",
-                fix="Give them as a list in the order of the model's inputs",
-            )
-        scaled = self.preprocessing is not None and self.preprocessing.scale is not None
-        for place, array in zip(self.graph.inputs, arrays, strict=True):
-            input_checks.check_shape(array, expected[place], name)
-            input_checks.check_values(array, self.graph.nodes, scaled, name)
-
-    def _learn_scale(self, x: Any) -> None:
-        """Remember that pictures were given as 0…1, so that ``predict("photo.jpg")`` treats files the same way."""
-        if self.preprocessing is None and not isinstance(x, tuple) and x.ndim == 4 and x.shape[-1] in (1, 3):
-            sample = np.asarray(x[:1024])
-            if sample.dtype.kind == "f" and sample.min() >= 0 and 0 < sample.max() <= 1:
-                self.preprocessing = Preprocessing(scale=1 / 255)
-
-    def _build_for(self, x: Any) -> None:
-        """Let a model without input shape take that of the data; a functional model always has one."""
 
     def evaluate(
         self,
@@ -561,32 +307,30 @@ class Model:
         Source: lecture 000.
         """
         self._compiled()
-        if isinstance(x, list) and self._several_inputs:
-            x = tuple(x)
-        if batches.is_stream(x):
-            data: Examples | Stream = _CheckedStream(x, None, self)
-        else:
-            if y is None:
-                raise ArgumentError("evaluate takes inputs and targets", where="evaluate", received="y=None")
-            data = batches.examples(x, y, sample_weight)
-            self._check(data, "x")
         size = arguments.integer(32 if batch_size is None else batch_size, "batch_size", where="evaluate")
+        rounds = _steps(steps, "steps", "evaluate")
+        if batches.is_stream(x):
+            only_stream("evaluate", {"y": y, "sample_weight": sample_weight})
+            stream = CheckedStream(x, None, self._feeding)
+            self._build_for(stream.first().x)
+            data: Examples | Stream = stream
+        else:
+            data = self._feeding.examples(x, y, sample_weight, None, "evaluate")
         trainer = self._ready_trainer()
-        with _memory_errors(size):
-            values = trainer.evaluate(self.train_state, loop.validation_batches(data, size, steps))
+        with memory.explained(size):
+            values = trainer.evaluate(self.train_state, loop.validation_batches(data, size, rounds))
         if verbose not in (0, False):
             line = " - ".join(f"{name}: {value:.4f}" for name, value in loop.scalars(values).items())
             print(line, file=loop.error_stream())
-        if return_dict:
-            return values
-        return list(values.values()) if len(values) > 1 else values["loss"]
+        return _reported(values, return_dict)
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0, steps: int | None = None) -> Any:
         """Return the network's output for arrays, for an iterable of batches, or for picture files.
 
         Args:
-            x: Inputs ``(N, …)``; a path or a list of paths to pictures of any size and mode, which the model's own
-                preprocessing brings to its input; or an iterable of batches.
+            x: Inputs as for ``fit``, also none at all; a path or a list of paths to pictures of any size and mode,
+                which the model's own preprocessing brings to its input; or an iterable of batches, of inputs alone or
+                of ``(x, y)`` as for ``fit``.
             batch_size: Examples at a time. The result does not depend on it.
             verbose: Accepted for Keras's sake; nothing is printed.
             steps: Batches after which to stop, for an iterable.
@@ -600,37 +344,36 @@ class Model:
 
         Source: lecture 000.
         """
-        if batches.is_stream(x) and not isinstance(x, Path):
-            parts = [self.predict(item[0] if isinstance(item, tuple) else item) for item, _ in zip(x, _count(steps), strict=False)]
-            return np.concatenate(parts)
-        paths = _picture_paths(x)
-        if paths:
-            x = self._pictures(paths)
-        elif isinstance(x, list) and self._several_inputs:
-            x = tuple(x)
+        wanted = arguments.integer(
+            _PREDICTION_BATCH if batch_size is None else batch_size, "batch_size", where="predict"
+        )
+        if batches.is_stream(x):
+            return self._predict_stream(x, wanted, _steps(steps, "steps", "predict"))
+        paths = picture_paths(x)
+        x = self._feeding.pictures(paths) if paths else self._feeding.arranged(x)
+        if self.built and no_rows(x):
+            return self._feeding.nothing(x)
         data = batches.examples(x, None)
         self._build_for(data.x)
-        self._check_inputs(data.x, "x")
-        wanted = _PREDICTION_BATCH if batch_size is None else arguments.integer(batch_size, "batch_size", where="predict")
-        size = min(wanted, 1 << (data.size - 1).bit_length())
+        self._feeding.check_inputs(data.x, "x")
+        return self._predict_arrays(data, min(wanted, 1 << (data.size - 1).bit_length()))
+
+    def _predict_arrays(self, data: Examples, size: int) -> Any:
         if self._forward is None:
             self._forward = compile_function(lambda params, state, x: self.apply(params, state, x)[0])
-        with _memory_errors(size):
+        with memory.explained(size):
             outputs = [self._forward(self.params, self.state, batch.x) for batch in batches.in_order(data, size)]
-        joined = jax.tree.map(lambda *parts: np.concatenate([np.asarray(part) for part in parts])[: data.size], *outputs)
+        joined = jax.tree.map(
+            lambda *parts: np.concatenate([np.asarray(part) for part in parts])[: data.size], *outputs
+        )
         return list(joined) if isinstance(joined, tuple) else joined
 
-    def _pictures(self, paths: Sequence[Path]) -> np.ndarray:
-        shape = self.graph.shapes()[self.graph.inputs[0]]
-        if len(self.graph.inputs) != 1 or len(shape) != 3 or None in shape:
-            raise ShapeError(
-                "a model that reads picture files takes pictures of one known size",
-                where=f"{type(self).__name__} {self.name!r}",
-                received=f"input_shape={self.input_shape}",
-                fix="Read the pictures yourself and pass arrays",
-            )
-        how = self.preprocessing or Preprocessing()
-        return np.stack([read_picture(path, (shape[0] or 0, shape[1] or 0, shape[2] or 0), how) for path in paths])
+    def _predict_stream(self, source: Any, size: int, steps: int | None) -> Any:
+        items = itertools.islice(Stream(source).items(), steps)
+        parts = [self.predict(item[0] if self._feeding.has_targets(item) else item, size) for item in items]
+        if not parts:
+            raise DataError("the iterable yields at least one batch", where="predict", received="none")
+        return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
 
     def train_on_batch(
         self,
@@ -653,20 +396,17 @@ class Model:
             DivergedError: The loss is NaN or infinite; the weights are those before the step.
         """
         self._compiled()
-        data = batches.examples(tuple(x) if self._several_inputs else x, y, sample_weight, class_weight)
-        self._check(data, "x")
+        data = self._feeding.examples(x, y, sample_weight, class_weight, "train_on_batch")
         self._start_optimizer()
         values = loop.single_step(self, self._ready_trainer(), batches.padded(data, data.size))
-        if return_dict:
-            return values
-        return list(values.values()) if len(values) > 1 else values["loss"]
+        return _reported(values, return_dict)
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Return loss and metrics of one batch, without learning."""
-        rows = len(jax.tree.leaves(x)[0])
-        return self.evaluate(x, y, batch_size=rows, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
-
-    # --- files -----------------------------------------------------------------------------------------------------
+        self._compiled()
+        data = self._feeding.examples(x, y, sample_weight, None, "test_on_batch")
+        values = self._ready_trainer().evaluate(self.train_state, [batches.padded(data, data.size)])
+        return _reported(values, return_dict)
 
     def save(self, path: str | Path, overwrite: bool = True) -> None:
         """Write the model to one file: layers, weights, classes, preprocessing and the optimizer's memory.
@@ -704,70 +444,35 @@ class Model:
         return saving.from_json(text)
 
 
-class _CheckedStream(Stream):
-    """A stream whose first batch is checked against the model, and whose labels are checked always."""
-
-    def __init__(self, source: Any, class_weight: Mapping[int, float] | None, model: Model):
-        super().__init__(source, class_weight)
-        self._model = model
-        self._kept: list[Examples] = []
-        self._checked = False
-
-    def first(self) -> Examples:
-        """Return the first batch; a generator will give it again.
-
-        Raises:
-            DataError: There is no batch.
-        """
-        found = next(super().examples(), None)
-        if found is None:
-            raise DataError("the iterable yields at least one batch", received="none")
-        if self._iterator is not None:
-            self._kept.append(found)
-        return found
-
-    def examples(self) -> Iterator[Examples]:
-        """Yield the batches as they come, checked."""
-        while self._kept:
-            yield self._verified(self._kept.pop())
-        for item in super().examples():
-            yield self._verified(item)
-
-    def _verified(self, item: Examples) -> Examples:
-        model = self._model
-        if not self._checked:
-            model._check(item, "x of the iterable's first batch")
-            self._checked = True
-        else:
-            model._compiled().loss.check(item.y, model.output_shape[1:])
-        return item
+def _listed(tensors: Any) -> list[SymbolicTensor]:
+    return list(tensors) if isinstance(tensors, list | tuple) else [tensors]
 
 
-class _memory_errors:  # noqa: N801
-    """Turns XLA's out-of-memory into an error that says what to do."""
-
-    def __init__(self, batch_size: int):
-        self.batch_size = batch_size
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error):
-            raise MemoryLimitError(
-                "a step fits the memory of the device",
-                received=f"batch_size={self.batch_size}",
-                fix=f"Try batch_size={max(1, self.batch_size // 2)}",
-            ) from error
+def _reported(values: dict[str, Any], as_dictionary: bool) -> Any:
+    if as_dictionary:
+        return values
+    return list(values.values()) if len(values) > 1 else values["loss"]
 
 
-def _count(steps: int | None) -> Iterator[int]:
-    return iter(range(steps)) if steps is not None else iter(int, 1)
+def _steps(value: Any, name: str, where: str) -> int | None:
+    return None if value is None else arguments.integer(value, name, where=where)
 
 
-def _picture_paths(x: Any) -> list[Path]:
-    if isinstance(x, str | Path):
-        return [Path(x)]
-    if isinstance(x, list | tuple) and x and all(isinstance(item, str | Path) for item in x):
-        return [Path(item) for item in x]
-    return []
+def _epochs_before(initial_epoch: Any, epochs: int) -> int:
+    before = arguments.integer(initial_epoch, "initial_epoch", where="fit", minimum=0)
+    if before > epochs:
+        raise ArgumentError(
+            "epochs is the number of the last epoch, those before initial_epoch included",
+            where="fit",
+            received=f"epochs={epochs}, initial_epoch={before}",
+            fix=f"For {epochs} more epochs write epochs={before + epochs}",
+        )
+    return before
+
+
+def _watchers(callbacks: Any) -> list[Callback]:
+    if callbacks is None or isinstance(callbacks, Callback):
+        return [] if callbacks is None else [callbacks]
+    if not isinstance(callbacks, Iterable):
+        raise ArgumentError("callbacks is a list of callbacks", where="fit", received=f"callbacks={callbacks!r}")
+    return list(callbacks)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,34 +20,45 @@ from convista.errors import ArgumentError, ConvistaError, ModelFileError, sugges
 from convista.layers.base import Layer, from_config
 from convista.layers.inference import Node
 from convista.layers.input import InputLayer
-from convista.models import archive, weights
+from convista.models import archive, memory, weights
 from convista.models.graph import Graph
+from convista.models.seed import checked_seed
 from convista.training.compilation import Compilation
 
 if TYPE_CHECKING:
     from convista.models.model import Model
 
 _OPTIMIZER = "optimizer"
+# A layer may be called optimizer too; its weights have names, not numbers.
+_OPTIMIZER_TENSOR = re.compile(rf"{_OPTIMIZER}/\d{{4,}}")
+# So many different layers take ten seconds to check; no network comes near it.
+_MOST_NODES = 2_000
+_MISTAKES = (ConvistaError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 
 def save(model: Model, path: str | Path, overwrite: bool = True) -> None:
     """Write a model to a ``.convista`` file; see :meth:`Model.save`."""
-    target = Path(path)
-    if target.suffix != ".convista":
-        raise ArgumentError(
-            "a model is saved to a file whose name ends in .convista",
-            where="save",
-            received=f"{str(path)!r}",
-            fix=f"model.save({str(target.with_suffix('.convista'))!r})",
-        )
+    target = _target(path, ".convista", "a model is saved to a file whose name ends in .convista", "save")
     if target.exists() and not overwrite:
         raise ArgumentError(
-            "the file is new when overwrite=False", where="save", received=f"{str(path)!r}, which exists",
+            "the file is new when overwrite=False",
+            where="save",
+            received=f"{str(path)!r}, which exists",
             fix="Choose another name or overwrite=True",
         )
     tensors = _tensors(model)
     tensors |= _optimizer_tensors(model)
     archive.write(target, model_config(model), tensors)
+
+
+def _target(path: Any, suffix: str, rule: str, verb: str) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise ArgumentError(rule, where=verb, received=repr(path), fix=f'model.{verb}("name{suffix}")')
+    target = Path(path)
+    if target.suffix == suffix:
+        return target
+    name = str(target.with_suffix(suffix)) if target.name else f"name{suffix}"
+    raise ArgumentError(rule, where=verb, received=f"{str(path)!r}", fix=f"model.{verb}({name!r})")
 
 
 def load_model(path: str | Path) -> Model:
@@ -69,36 +84,58 @@ def load_model(path: str | Path) -> Model:
         8
     """
     config, tensors = archive.read(path)
-    try:
-        model = _from_config(config)
-    except ModelFileError:
-        raise
-    except (ConvistaError, TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError) as error:
-        raise ModelFileError(
-            "config.json describes a model of this version", where=str(path), received=f"{type(error).__name__}: {error}"
-        ) from error
+    model = _described(config, f"{path}, config.json")
     _take_tensors(model, tensors, str(path))
     _take_optimizer(model, config, tensors, str(path))
     return model
 
 
+def _described(config: Any, place: str) -> Model:
+    """Return the model that a configuration describes.
+
+    Raises:
+        ModelFileError: Anything in it is wrong; ``place`` and the field are named.
+    """
+    try:
+        return _from_config(config)
+    except _Field as wrong:
+        raise ModelFileError(wrong.rule, where=f"{place}, {wrong.name}", received=wrong.received) from wrong
+    except _MISTAKES as error:
+        raise ModelFileError("it describes a model", where=place, received=_worded(error)) from error
+
+
+def _worded(error: Exception) -> str:
+    text = str(error) if isinstance(error, ConvistaError) else f"{type(error).__name__}: {error}"
+    return text if len(text) <= 500 else f"{text[:500]}…"
+
+
+class _Field(Exception):
+    """A field of a configuration that is wrong."""
+
+    def __init__(self, name: str, rule: str, received: str):
+        super().__init__(name, rule, received)
+        self.name, self.rule, self.received = name, rule, received
+
+
+@contextlib.contextmanager
+def _field(name: str, rule: str) -> Iterator[None]:
+    """Say that what goes wrong inside does so because of this field."""
+    try:
+        yield
+    except _MISTAKES as error:
+        raise _Field(name, rule, _worded(error)) from error
+
+
 def save_weights(model: Model, path: str | Path) -> None:
     """Write the weights alone; see :meth:`Model.save_weights`."""
-    if Path(path).suffix != ".safetensors":
-        raise ArgumentError(
-            "weights are saved to a file whose name ends in .safetensors",
-            where="save_weights",
-            received=f"{str(path)!r}",
-            fix=f"model.save_weights({str(Path(path).with_suffix('.safetensors'))!r})",
-        )
-    weights.write_weights(path, _tensors(model))
+    rule = "weights are saved to a file whose name ends in .safetensors"
+    weights.write_weights(_target(path, ".safetensors", rule, "save_weights"), _tensors(model))
 
 
 def load_weights(model: Model, path: str | Path) -> None:
     """Read weights of this architecture; see :meth:`Model.load_weights`."""
     tensors = archive.read(path)[1] if Path(path).suffix == ".convista" else weights.read_weights(path)
-    own = {name: array for name, array in tensors.items() if not name.startswith(f"{_OPTIMIZER}/")}
-    _take_tensors(model, own, str(path))
+    _take_tensors(model, tensors, str(path))
 
 
 def to_json(model: Model) -> str:
@@ -113,18 +150,19 @@ def from_json(text: str) -> Model:
         ModelFileError: The text is no such description.
     """
     try:
-        return _from_config(json.loads(text))
-    except (ConvistaError, TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError) as error:
-        raise ModelFileError(
-            "the text is what to_json returned", where="from_json", received=f"{type(error).__name__}: {error}"
-        ) from error
+        config = json.loads(text)
+    except _MISTAKES as error:
+        raise ModelFileError("the text is what to_json returned", where="from_json", received=_worded(error)) from error
+    return _described(config, "from_json")
 
 
 def model_config(model: Model) -> dict[str, Any]:
     """Return a model without its numbers, as plain data."""
+    from convista.models.sequential import Sequential
+
     graph = model.graph
     config: dict[str, Any] = {
-        "class": type(model).__name__,
+        "class": "Sequential" if isinstance(model, Sequential) else "Model",  # a subclass of the user's own as well
         "name": model.name,
         "seed": model.seed,
         "nodes": [
@@ -157,78 +195,139 @@ def _training_config(model: Model) -> dict[str, Any] | None:
     return compilation | {"step": int(train.step), "learning_rate": float(train.learning_rate)}
 
 
-def _from_config(config: Mapping[str, Any]) -> Model:
-    from convista.models.model import Model
-    from convista.models.sequential import Sequential
-
-    kind = config["class"]
+def _from_config(config: Any) -> Model:
+    for name in ("class", "name", "seed", "nodes", "inputs", "outputs", "classes", "preprocessing"):
+        if not isinstance(config, Mapping) or name not in config:
+            raise _Field(name, "it is there", "nothing")
+    kind, name = config["class"], config["name"]
     if kind not in ("Model", "Sequential"):
-        raise ValueError(f"class {kind!r} is neither Model nor Sequential")
+        raise _Field("class", "it is Model or Sequential", f"{kind!r:.100}")
+    if not isinstance(name, str):
+        raise _Field("name", "it is a text", f"{name!r:.100}")
+    with _field("seed", "it is a seed"):
+        seed = checked_seed(config["seed"])
     nodes = _nodes(config["nodes"])
-    if kind == "Sequential":
-        if any(node.inputs != (place - 1,) for place, node in enumerate(nodes) if place):
-            raise ValueError("a Sequential is a chain")
-        model: Model = Sequential(name=config["name"], seed=config["seed"])
-        model._take_chain([node.layer for node in nodes])
-    else:
-        model = Model.__new__(Model)
-        graph = Graph(nodes, _places(config["inputs"], nodes), _places(config["outputs"], nodes))
-        if not graph.inputs or not graph.outputs:
-            raise ValueError("a model has inputs and outputs")
-        if {place for place, node in enumerate(nodes) if not node.inputs} != set(graph.inputs):
-            raise ValueError("inputs are the nodes that take nothing")
-        graph.shapes()
-        model._several_inputs = len(graph.inputs) > 1
-        model._begin(graph, config["name"], config["seed"])
-    classes, preprocessing = config["classes"], config["preprocessing"]
-    if classes is not None and not all(isinstance(name, str) for name in classes):
-        raise ValueError("classes are texts")
-    model.classes = None if classes is None else tuple(classes)
-    model.preprocessing = None if preprocessing is None else Preprocessing.from_config(preprocessing)
-    training = config.get("training")
-    if training is not None:
-        model._compilation = Compilation.from_config(training)
+    model = _chain(nodes, name, seed) if kind == "Sequential" else _functional(config, nodes, name, seed)
+    _take_description(model, config)
     return model
 
 
-def _nodes(descriptions: list[Mapping[str, Any]]) -> tuple[Node, ...]:
-    layers: dict[str, Layer] = {}
+def _chain(nodes: tuple[Node, ...], name: str, seed: int) -> Model:
+    from convista.models.sequential import Sequential
+
+    if any(node.inputs != (place - 1,) for place, node in enumerate(nodes) if place):
+        raise _Field("nodes", "those of a Sequential are a chain", "another graph")
+    model = Sequential(name=name, seed=seed)
+    with _field("nodes", "their sizes follow each other"):
+        model._take_chain([node.layer for node in nodes])
+    built = [node.name for node in model.graph.nodes]
+    if built != [node.name for node in nodes]:
+        wrong = next(node.name for node, own in zip(nodes, built, strict=True) if node.name != own)
+        raise _Field("nodes", "a layer has its own name, or the one that follows from its class", f"{wrong!r:.100}")
+    return model
+
+
+def _functional(config: Mapping[str, Any], nodes: tuple[Node, ...], name: str, seed: int) -> Model:
+    from convista.models.model import Model
+
+    inputs, outputs = (_places(config[field], field, nodes) for field in ("inputs", "outputs"))
+    if {place for place, node in enumerate(nodes) if not node.inputs} != set(inputs):
+        raise _Field("inputs", "they are the nodes that take nothing", f"{list(inputs)}")
+    with _field("nodes", "their sizes follow each other"):
+        graph = Graph(nodes, inputs, outputs)
+        graph.shapes()
+    model = Model.__new__(Model)
+    model._begin(graph, name, seed)
+    return model
+
+
+def _take_description(model: Model, config: Mapping[str, Any]) -> None:
+    classes, preprocessing, training = config["classes"], config["preprocessing"], config.get("training")
+    if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
+        raise _Field("classes", "it is a list of texts", f"{classes!r:.100}")
+    model.classes = None if classes is None else tuple(classes)
+    with _field("preprocessing", "it says how pictures become inputs"):
+        model.preprocessing = None if preprocessing is None else Preprocessing.from_config(preprocessing)
+    with _field("nodes", "they make a network that runs"):
+        memory.check_weights(model.graph, "the model")
+        memory.check_activations(model.graph, "the model")
+        _try(model.graph)
+    if training is not None:
+        with _field("training", "it says how the model learns"):
+            model._compilation = Compilation.from_config(training)
+            if len(model.graph.outputs) == 1:
+                model._ready_trainer()
+
+
+def _try(graph: Graph) -> None:
+    """Trace each layer without any numbers, so that a wrong field is found now and not in the first prediction."""
+    shapes = graph.shapes()
+    for node in graph.nodes:
+        taken = tuple(shapes[spot] for spot in node.inputs)
+        if taken and not any(None in shape for shape in taken):
+            _trace(type(node.layer).__name__, json.dumps(node.layer.to_config() | {"name": None}), taken)
+
+
+@functools.lru_cache(maxsize=1024)
+def _trace(kind: str, config: str, taken: tuple[tuple[int, ...], ...]) -> None:
+    # Described by texts, so that a layer that was traced once is not traced again: that takes milliseconds.
+    layer = from_config(kind, json.loads(config))
+    x = [jax.ShapeDtypeStruct((1, *shape), jnp.float32) for shape in taken]
+    shape: Any = list(taken) if layer.merges else taken[0]
+    params, state = (
+        {name: jax.ShapeDtypeStruct(parameter.shape, jnp.float32) for name, parameter in group.items()}
+        for group in (layer.parameters(shape), layer.statistics(shape))
+    )
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    jax.eval_shape(functools.partial(layer.apply, training=True), params, state, x if layer.merges else x[0], key=key)
+
+
+def _nodes(descriptions: Any) -> tuple[Node, ...]:
+    if not isinstance(descriptions, list) or not 1 <= len(descriptions) <= _MOST_NODES:
+        raise _Field("nodes", f"it is a list of 1 to {_MOST_NODES} nodes", f"{descriptions!r:.100}")
     nodes: list[Node] = []
+    layers: dict[str, Layer] = {}
     for place, item in enumerate(descriptions):
-        name, inputs = item["name"], item["inputs"]
-        if not isinstance(name, str) or not all(type(spot) is int and 0 <= spot < place for spot in inputs):
-            raise ValueError(f"node {place} has a name and takes earlier nodes")
-        layer = from_config(item["class"], item["config"])
-        if layers.setdefault(name, layer) != layer:
-            raise ValueError(f"two different layers are called {name!r}")
-        if isinstance(layer, InputLayer) == bool(inputs):
-            raise ValueError(f"{name!r} takes {len(inputs)} inputs")
-        if len(inputs) > 1 and not layer.merges:
-            raise ValueError(f"{name!r} takes {len(inputs)} inputs")
-        nodes.append(Node(name, layers[name], tuple(inputs)))
+        with _field(f"nodes[{place}]", "it is a layer of Convista and takes earlier nodes"):
+            nodes.append(_node(place, item, layers))
     return tuple(nodes)
 
 
-def _places(places: list[int], nodes: tuple[Node, ...]) -> tuple[int, ...]:
-    if not all(type(place) is int and 0 <= place < len(nodes) for place in places):
-        raise ValueError("inputs and outputs are places of nodes")
+def _node(place: int, item: Mapping[str, Any], layers: dict[str, Layer]) -> Node:
+    name, inputs = item["name"], item["inputs"]
+    if not isinstance(name, str) or not isinstance(inputs, list):
+        raise ValueError("name is a text and inputs a list")
+    if not all(type(spot) is int and 0 <= spot < place for spot in inputs):
+        raise ValueError(f"inputs={inputs!r:.100}")
+    layer = from_config(item["class"], item["config"])
+    if layers.setdefault(name, layer) != layer:
+        raise ValueError(f"two different layers are called {name!r}")
+    if isinstance(layer, InputLayer) == bool(inputs) or (len(inputs) > 1 and not layer.merges):
+        raise ValueError(f"{name!r} takes {len(inputs)} inputs")
+    return Node(name, layers[name], tuple(inputs))
+
+
+def _places(places: Any, field: str, nodes: tuple[Node, ...]) -> tuple[int, ...]:
+    fits = isinstance(places, list) and all(type(place) is int and 0 <= place < len(nodes) for place in places)
+    if not fits or not places or (len(set(places)) < len(places) and field == "inputs"):
+        raise _Field(field, "they are places of nodes", f"{places!r:.100}")
     return tuple(places)
 
 
 def _tensors(model: Model) -> dict[str, np.ndarray]:
     trees = {"params": model.params, "state": model.state}
-    return {
-        f"{layer}/{name}": np.asarray(trees[part][layer][name]) for part, layer, name, _ in model._weight_places()
-    }
+    return {f"{layer}/{name}": np.asarray(trees[part][layer][name]) for part, layer, name, _ in model._weight_places()}
 
 
 def _take_tensors(model: Model, tensors: Mapping[str, np.ndarray], path: str) -> None:
     expected = {f"{layer}/{name}": (part, layer, name, shape) for part, layer, name, shape in model._weight_places()}
-    given = [name for name in tensors if not name.startswith(f"{_OPTIMIZER}/")]
+    given = [name for name in tensors if not _OPTIMIZER_TENSOR.fullmatch(name)]
     for name in given:
         if name not in expected:
             raise ModelFileError(
-                "every tensor belongs to a layer of the model", where=path, received=f"{name!r}",
+                "every tensor belongs to a layer of the model",
+                where=path,
+                received=f"{name!r}",
                 fix=suggest(name, expected) if expected else None,
             )
     trees: dict[str, Any] = {"params": {}, "state": {}}
@@ -238,7 +337,9 @@ def _take_tensors(model: Model, tensors: Mapping[str, np.ndarray], path: str) ->
         array = tensors[full]
         if tuple(array.shape) != shape or array.dtype != np.float32:
             raise ModelFileError(
-                f"{full!r} is float32 of shape {shape}", where=path, received=f"{array.dtype} of shape {tuple(array.shape)}"
+                f"{full!r} is float32 of shape {shape}",
+                where=path,
+                received=f"{array.dtype} of shape {tuple(array.shape)}",
             )
         trees[part].setdefault(layer, {})[name] = jnp.array(array)
     model._take_weights(trees["params"], trees["state"])
@@ -253,7 +354,7 @@ def _optimizer_tensors(model: Model) -> dict[str, np.ndarray]:
 
 def _take_optimizer(model: Model, config: Mapping[str, Any], tensors: Mapping[str, np.ndarray], path: str) -> None:
     training = config.get("training") or {}
-    stored = {name: array for name, array in tensors.items() if name.startswith(f"{_OPTIMIZER}/")}
+    stored = {name: array for name, array in tensors.items() if _OPTIMIZER_TENSOR.fullmatch(name)}
     if model._compilation is None or not stored:
         if stored:
             raise ModelFileError("an optimizer's memory has an optimizer", where=path, received="tensors without one")
@@ -272,7 +373,7 @@ def _take_optimizer(model: Model, config: Mapping[str, Any], tensors: Mapping[st
         )
     opt_state = jax.tree.unflatten(structure, [jnp.array(stored[name]) for name in names])
     rate = training.get("learning_rate")
-    if not isinstance(rate, int | float) or not 0 <= rate < float("inf"):
+    if not isinstance(rate, int | float) or not 0 <= rate <= float(np.finfo(np.float32).max):
         raise ModelFileError("the learning rate is a number of at least 0", where=path, received=f"{rate!r}")
     model.train_state = model.train_state._replace(
         opt_state=opt_state, step=jnp.int32(training["step"]), learning_rate=jnp.float32(rate)

@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax
+import numpy as np
 
 from convista import arguments
+from convista.errors import ArgumentError
 
 _default = 0
+_LIMIT = 2**32  # JAX would take larger numbers modulo this, so that two seeds were one
 
 
 def set_random_seed(seed: int) -> None:
     """Set the seed of every model made from now on without a ``seed`` of its own.
 
     Args:
-        seed: A whole number of at least 0; it is 0 until this is called.
+        seed: A whole number from 0 to 2**32 - 1; it is 0 until this is called.
 
     Raises:
         ArgumentError: It is not.
@@ -24,7 +27,19 @@ def set_random_seed(seed: int) -> None:
         >>> set_random_seed(0)
     """
     global _default
-    _default = arguments.integer(seed, "seed", minimum=0)
+    _default = checked_seed(seed)
+
+
+def checked_seed(seed: object) -> int:
+    """Return a seed as an ``int``.
+
+    Raises:
+        ArgumentError: It is no whole number from 0 to 2**32 - 1.
+    """
+    number = arguments.integer(seed, "seed", minimum=0)
+    if number >= _LIMIT:
+        raise ArgumentError("seed is a whole number from 0 to 2**32 - 1", received=f"seed={number}")
+    return number
 
 
 def default_seed() -> int:
@@ -48,9 +63,9 @@ class Streams:
         return jax.random.fold_in(jax.random.key(self.seed), 0)
 
     @property
-    def shuffle(self) -> jax.Array:
-        """The stream that orders examples."""
-        return jax.random.fold_in(jax.random.key(self.seed), 1)
+    def shuffle(self) -> int:
+        """The key of the stream that orders examples, one order a pass."""
+        return int(np.random.SeedSequence([self.seed, 1]).generate_state(1, np.uint64)[0])
 
     @property
     def dropout(self) -> jax.Array:

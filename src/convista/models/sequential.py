@@ -43,13 +43,18 @@ class Sequential(Model):
     Source: lectures 000, 002 and 004.
     """
 
-    def __init__(self, layers: Iterable[Layer | SymbolicTensor] = (), name: str | None = None, *, seed: int | None = None):
-        self._several_inputs = False
+    def __init__(
+        self,
+        layers: Iterable[Layer | SymbolicTensor] | None = None,
+        name: str | None = None,
+        *,
+        seed: int | None = None,
+    ):
         self._layers: list[Layer] = []
         self._input: InputLayer | None = None
         self._begin(None, name or "sequential", seed)
-        if isinstance(layers, Layer | SymbolicTensor):
-            layers = [layers]
+        if not isinstance(layers, Iterable):
+            layers = [] if layers is None else [layers]
         for layer in layers:
             self._append(layer)
         self._rebuild()
@@ -104,7 +109,9 @@ class Sequential(Model):
             )
         if isinstance(layer, InputLayer):
             if self._layers or self._input is not None:
-                raise ArgumentError("Input comes first, once", where=f"Sequential {self.name!r}", received="another Input")
+                raise ArgumentError(
+                    "Input comes first, once", where=f"Sequential {self.name!r}", received="another Input"
+                )
             self._input = layer
             return
         if any(layer is other for other in self._layers):
@@ -123,7 +130,9 @@ class Sequential(Model):
         graph = None
         if self._input is not None:
             chain = [Node(self._input.name or "input_1", self._input, ())]
-            chain += [Node(name, layer, (place,)) for place, (name, layer) in enumerate(zip(names, self._layers, strict=True))]
+            chain += [
+                Node(name, layer, (place,)) for place, (name, layer) in enumerate(zip(names, self._layers, strict=True))
+            ]
             infer(chain)
             graph = Graph(tuple(chain), (0,), (len(chain) - 1,))
         self._replace_graph(graph)
@@ -137,7 +146,8 @@ class Sequential(Model):
     def _replace_graph(self, graph: Graph | None) -> None:
         """Take a new graph and keep the weights of layers that stayed."""
         old = self._train
-        self._graph, self._train, self._trainer, self._forward = graph, None, None, None
+        self._graph, self._train = graph, None
+        self._forget_programs()
         if old is not None and graph is not None:
             fresh = self.train_state
             kept = {name for name in old.params if _same_shapes(old.params[name], fresh.params.get(name))}
@@ -151,18 +161,21 @@ class Sequential(Model):
             if not self._layers:
                 raise ArgumentError("a model has layers", where=f"Sequential {self.name!r}", received="no layers")
             array = x[0] if isinstance(x, tuple) else x
-            self._input = InputLayer(shape=tuple(array.shape[1:]))
-            try:
-                self._rebuild()
-            except Exception:
-                self._input = None
-                raise
+            self._begin_with(tuple(array.shape[1:]))
 
     def build(self, input_shape: Shape) -> None:
         """Fix the input's shape, given with the batch axis first as in Keras."""
         sizes = arguments.shape(tuple(input_shape)[1:], "input_shape", where="build")
-        self._input = InputLayer(shape=sizes)
-        self._rebuild()
+        self._begin_with(sizes)
+
+    def _begin_with(self, shape: Shape) -> None:
+        before = self._input
+        self._input = InputLayer(shape=shape)
+        try:
+            self._rebuild()
+        except Exception:
+            self._input = before
+            raise
 
     def _summary(self, detail: bool) -> Summary:
         if self._graph is not None:

@@ -114,7 +114,7 @@ class Summary:
         )
 
     def _header(self) -> tuple[str, ...]:
-        columns = ("Layer (type)", "Output Shape", "Param #")
+        columns: tuple[str, ...] = ("Layer (type)", "Output Shape", "Param #")
         if self.detail:
             columns += ("Kernel", "MACs", "Activation memory", "Receptive field")
         return (*columns, "Connected to") if self._branches else columns
@@ -124,16 +124,25 @@ class Summary:
         return any(row.inputs for row in self.rows)
 
     def _body(self) -> list[tuple[str, ...]]:
-        body = []
+        body: list[tuple[str, ...]] = []
         for row in self.rows:
-            columns = (f"{row.name} ({row.kind})", row.shape_text, "?" if row.parameters is None else str(row.parameters))
+            columns: tuple[str, ...] = (
+                f"{row.name} ({row.kind})",
+                row.shape_text,
+                "?" if row.parameters is None else str(row.parameters),
+            )
             if self.detail:
                 macs = "?" if row.multiply_accumulates is None else f"{row.multiply_accumulates:,}".replace(",", " ")
                 memory = "?" if row.activation_bytes is None else bytes_text(row.activation_bytes)
-                seen = "all" if row.receptive_field is None else times(row.receptive_field)
+                seen = "?" if row.output_shape is None else "all"
+                seen = seen if row.receptive_field is None else times(row.receptive_field)
                 columns += (row.kernel, macs, memory, seen)
             body.append((*columns, ", ".join(row.inputs)) if self._branches else columns)
         return body
+
+    @property
+    def _varies(self) -> bool:
+        return any(row.activation_bytes is None for row in self.rows)
 
     def _totals(self) -> list[str]:
         lines = [
@@ -145,9 +154,9 @@ class Summary:
             )
         ]
         if self.detail:
-            memory = sum(row.activation_bytes or 0 for row in self.rows)
-            macs = f"{self.multiply_accumulates:,}".replace(",", " ")
-            lines += [f"Multiply–accumulates of one example: {macs}", f"Activations of one example: {bytes_text(memory)}"]
+            macs = "?" if self._varies else f"{self.multiply_accumulates:,}".replace(",", " ")
+            memory = "?" if self._varies else bytes_text(sum(row.activation_bytes or 0 for row in self.rows))
+            lines += [f"Multiply–accumulates of one example: {macs}", f"Activations of one example: {memory}"]
         if any(row.output_shape is None for row in self.rows):
             lines.append("Shapes marked ? are known once the first layer has input_shape=… or the model has seen data.")
         return lines
@@ -168,7 +177,9 @@ def summarize(title: str, graph: Graph, detail: bool = False, *, hide_input: boo
     """
     shapes, counts = graph.shapes(), graph.parameter_counts()
     macs, fields = graph.multiply_accumulates(), graph.receptive_fields()
-    branched = any(len(node.inputs) > 1 or node.inputs not in ((), (place - 1,)) for place, node in enumerate(graph.nodes))
+    branched = any(
+        len(node.inputs) > 1 or node.inputs not in ((), (place - 1,)) for place, node in enumerate(graph.nodes)
+    )
     rows = []
     seen: set[str] = set()
     for place, node in enumerate(graph.nodes):

@@ -99,7 +99,9 @@ def get(activation: str | Activation | None, *, where: str | None = None) -> Act
         return FUNCTIONS[activation.lower()]
     if not callable(activation):
         raise ArgumentError(
-            "activation is the name of a known function or a function", where=where, received=f"activation={activation!r}"
+            "activation is the name of a known function or a function",
+            where=where,
+            received=f"activation={activation!r}",
         )
     return activation
 

@@ -20,7 +20,8 @@ def dropout(x: jax.Array, rate: float, key: jax.Array, noise_shape: tuple[int, .
         >>> sorted(set(y.tolist()))
         [0.0, 2.0]
 
-    Source: N. Srivastava et al., «Dropout: a simple way to prevent neural networks from overfitting», 2014; lecture 003.
+    Source: N. Srivastava et al., «Dropout: a simple way to prevent neural networks from overfitting», 2014;
+    lecture 003.
     """
     keep = jax.random.bernoulli(key, 1.0 - rate, x.shape if noise_shape is None else noise_shape)
     return jnp.where(keep, x / jnp.asarray(1.0 - rate, x.dtype), jnp.zeros((), x.dtype))

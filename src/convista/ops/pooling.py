@@ -46,7 +46,7 @@ def max_pooling(x: jax.Array, geometry: PoolingGeometry) -> jax.Array:
 
 def _max_through_xla(x, geometry):
     if math.prod(geometry.size) > _MAXIMUM_UNROLLED_CELLS:
-        lowest = np.array(-np.inf, x.dtype)  # a constant, or JAX does not see the maximum and its gradient
+        lowest = np.array(-np.inf, x.dtype)  # JAX differentiates the window only where this is a constant, also in jit
         return lax.reduce_window(
             x, lowest, lax.max, (1, *geometry.size, 1), (1, *geometry.strides, 1), ((0, 0), *geometry.pads, (0, 0))
         )
@@ -138,7 +138,7 @@ def average_pooling(x: jax.Array, geometry: PoolingGeometry) -> jax.Array:
 
 def _average_through_xla(x, geometry):
     if math.prod(geometry.size) > _MAXIMUM_UNROLLED_CELLS:
-        zero = np.zeros((), x.dtype)  # a constant, or JAX does not see the sum and its gradient
+        zero = np.zeros((), x.dtype)
         window, strides, pads = (1, *geometry.size, 1), (1, *geometry.strides, 1), ((0, 0), *geometry.pads, (0, 0))
         total = lax.reduce_window(x, zero, lax.add, window, strides, pads)
     else:

@@ -11,9 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 
 
-def taps(
-    x: jax.Array, window: tuple[int, ...], strides: tuple[int, ...], dilation: tuple[int, ...]
-) -> list[jax.Array]:
+def taps(x: jax.Array, window: tuple[int, ...], strides: tuple[int, ...], dilation: tuple[int, ...]) -> list[jax.Array]:
     """Return, for each cell of the window in row-major order, what it sees at every window position.
 
     Args:
@@ -37,15 +35,17 @@ def taps(
     for cell in itertools.product(*map(range, window)):
         start = [index * step for index, step in zip(cell, dilation, strict=True)]
         stop = [first + (n - 1) * stride + 1 for first, n, stride in zip(start, counts, strides, strict=True)]
-        result.append(
-            lax.slice(x, (0, *start, 0), (x.shape[0], *stop, x.shape[-1]), (1, *strides, 1))
-        )
+        result.append(lax.slice(x, (0, *start, 0), (x.shape[0], *stop, x.shape[-1]), (1, *strides, 1)))
     return result
 
 
 def add_taps(
-    pieces: Sequence[jax.Array], shape: tuple[int, ...], window: tuple[int, ...], strides: tuple[int, ...],
-    dilation: tuple[int, ...], before: tuple[int, ...],
+    pieces: Sequence[jax.Array],
+    shape: tuple[int, ...],
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    dilation: tuple[int, ...],
+    before: tuple[int, ...],
 ) -> jax.Array:
     """Add each piece back to where :func:`taps` took it from: the transpose of ``taps`` after padding.
 

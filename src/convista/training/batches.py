@@ -88,9 +88,9 @@ def examples(x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[in
     """
     x = tuple(as_array(item, "x") for item in x) if isinstance(x, tuple) else as_array(x, "x")
     y = None if y is None else as_array(y, "y")
-    first = jax.tree.leaves(x)[0]
-    if first.ndim == 0 or len(first) == 0:
-        raise DataError("there is at least one example", received=f"x of shape {tuple(first.shape)}")
+    first = x[0] if isinstance(x, tuple) and x else x
+    if isinstance(first, tuple) or first.ndim == 0 or len(first) == 0:
+        raise DataError("there is at least one example", received=f"x of shape {np.shape(first)}")
     size = len(first)
     arrays = {"x": first, "y": y} | {f"x[{place}]": item for place, item in enumerate(x) if isinstance(x, tuple)}
     for name, array in arrays.items():
@@ -104,29 +104,60 @@ def examples(x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[in
 
 
 def _weights(size: int, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None) -> np.ndarray:
-    weight = np.ones(size, np.float32)
-    if sample_weight is not None:
-        weight = np.asarray(sample_weight, np.float32).reshape(-1)
-        if len(weight) != size or not np.all(np.isfinite(weight) & (weight >= 0)):
-            raise ArgumentError(
-                "sample_weight has one number of at least 0 an example",
-                received=f"shape {np.shape(sample_weight)} for {size} examples"
-                if len(weight) != size
-                else f"values from {weight.min()} to {weight.max()}",
-            )
+    weight = np.ones(size, np.float32) if sample_weight is None else _sample_weight(size, sample_weight)
     if class_weight is None:
         return weight
+    check_class_weight(class_weight)
     labels = np.asarray(y)
     labels = labels.argmax(-1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(-1)
-    factors = {int(label): float(factor) for label, factor in class_weight.items()}
-    unknown = set(factors) - set(np.unique(labels).tolist())
-    if unknown or not all(math.isfinite(factor) and factor >= 0 for factor in factors.values()):
+    if len(labels) != size or (labels.dtype.kind == "f" and (labels != np.floor(labels)).any()):
         raise ArgumentError(
-            "class_weight maps class numbers that occur in y to factors of at least 0",
-            received=f"class_weight={dict(class_weight)!r}",
-            fix=f"Classes in y: {', '.join(map(str, np.unique(labels)[:20]))}",
+            "class_weight needs one class an example",
+            received=f"targets of shape {np.shape(y)}, {labels.dtype}",
+            fix="Give the factors of the examples with sample_weight",
         )
-    return weight * np.asarray([factors.get(int(label), 1.0) for label in labels], np.float32)
+    found, places = np.unique(labels, return_inverse=True)
+    factors = np.asarray([class_weight.get(int(label), 1.0) for label in found], np.float32)
+    return weight * factors[places]
+
+
+def _sample_weight(size: int, given: Any) -> np.ndarray:
+    array = as_array(given, "sample_weight")
+    weight = np.asarray(array, np.float32).reshape(-1)
+    if len(weight) == size and np.all(np.isfinite(weight) & (weight >= 0)):
+        return weight
+    raise ArgumentError(
+        "sample_weight has one number of at least 0 an example",
+        received=f"shape {tuple(array.shape)} for {size} examples"
+        if len(weight) != size
+        else f"values from {weight.min()} to {weight.max()}",
+    )
+
+
+def check_class_weight(class_weight: Any, classes: int | None = None) -> None:
+    """Check factors of classes, against the number of classes where it is known.
+
+    Raises:
+        ArgumentError: They are no mapping from class numbers to numbers of at least 0.
+    """
+    last = "" if classes is None else f" 0…{classes - 1}"
+    known = isinstance(class_weight, Mapping) and all(
+        isinstance(label, int | np.integer) and label >= 0 and (classes is None or label < classes)
+        for label in class_weight
+    )
+    if known and all(_is_factor(factor) for factor in class_weight.values()):
+        return
+    fix = None if isinstance(class_weight, Mapping) else "For example class_weight={0: 1.0, 1: 5.0}"
+    raise ArgumentError(
+        f"class_weight maps class numbers{last} to factors of at least 0",
+        where="fit",
+        received=f"class_weight={class_weight!r}",
+        fix=fix,
+    )
+
+
+def _is_factor(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and 0 <= float(value) < math.inf
 
 
 def split(data: Examples, validation_split: float) -> tuple[Examples, Examples | None]:
@@ -175,14 +206,22 @@ def in_order(data: Examples, batch_size: int) -> Iterator[Batch]:
 
 
 def is_stream(x: Any) -> bool:
-    """Return whether ``x`` is a generator or another iterable of batches, not an array."""
-    return not hasattr(x, "shape") and not isinstance(x, list | tuple | str | bytes) and isinstance(x, Iterable)
+    """Return whether ``x`` is a generator, another iterable of batches or a sequence of them, not an array."""
+    if hasattr(x, "shape") or isinstance(x, list | tuple | str | bytes | Mapping):
+        return False
+    return isinstance(x, Iterable) or _is_sequence(x)
+
+
+def _is_sequence(x: Any) -> bool:
+    """Whether batches are asked for by number, as from Keras's ``Sequence``."""
+    return hasattr(x, "__len__") and hasattr(x, "__getitem__") and not isinstance(x, Iterable)
 
 
 class Stream:
     """Batches from a generator, a list-like object or any iterable of ``(x, y)`` or ``(x, y, sample_weight)``.
 
-    An object that can be iterated again starts anew each epoch; a generator goes on where it stopped.
+    An object that can be iterated again starts anew each epoch; a generator goes on where it stopped. As in Keras, an
+    object whose batches are asked for by number may have ``on_epoch_end``, called after each pass.
 
     Args:
         source: The iterable.
@@ -192,7 +231,7 @@ class Stream:
     def __init__(self, source: Any, class_weight: Mapping[int, float] | None = None):
         self.source = source
         self.class_weight = class_weight
-        self._iterator = iter(source) if iter(source) is source else None
+        self._iterator = source if isinstance(source, Iterator) else None
         self._batch_size = 0
 
     @property
@@ -200,15 +239,42 @@ class Stream:
         """Batches in an epoch, if the source knows."""
         return len(self.source) if hasattr(self.source, "__len__") else None
 
+    def items(self) -> Iterator[Any]:
+        """Yield what the source yields in one pass."""
+        if not _is_sequence(self.source):
+            for item in self.source:  # noqa: UP028 - `yield from` would close the user's generator with this one
+                yield item
+            return
+        for number in range(len(self.source)):
+            yield self.source[number]
+        if hasattr(self.source, "on_epoch_end"):
+            self.source.on_epoch_end()
+
+    def arranged(self, x: Any) -> Any:
+        """Return a batch's inputs in the network's order; here as they come."""
+        return x
+
     def examples(self) -> Iterator[Examples]:
-        """Yield the batches as they come, checked."""
-        for item in self._iterator or iter(self.source):
-            if not isinstance(item, tuple) or len(item) not in (2, 3):
+        """Yield the batches of one pass as they come, checked."""
+        for item in self.items():
+            if not isinstance(item, tuple | list) or len(item) not in (2, 3):
+                sized = f" of {len(item)}" if isinstance(item, tuple | list) else ""
                 raise DataError(
-                    "an iterable given to fit yields (x, y) or (x, y, sample_weight)",
-                    received=f"{type(item).__name__}" + (f" of {len(item)}" if isinstance(item, tuple) else ""),
+                    "an iterable of batches yields (x, y) or (x, y, sample_weight)",
+                    received=f"{type(item).__name__}{sized}",
                 )
-            yield examples(item[0], item[1], item[2] if len(item) == 3 else None, self.class_weight)
+            weight = item[2] if len(item) == 3 else None
+            yield examples(self.arranged(item[0]), item[1], weight, self.class_weight)
+
+    def endless(self) -> Iterator[Examples]:
+        """Yield the batches of one pass after another; a generator has only one."""
+        while True:
+            some = False
+            for item in self.examples():
+                some = True
+                yield item
+            if not some:
+                return
 
     def pad(self, data: Examples) -> Batch:
         """Return the batch filled up to the largest size seen, so that one compiled step serves all."""

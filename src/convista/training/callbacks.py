@@ -10,7 +10,7 @@ import string
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol
 
 from convista.errors import ArgumentError, suggest
 from convista.training.configuration import number
@@ -37,9 +37,10 @@ class Trainee(Protocol):
 class Callback:
     """Base of all callbacks; override the hooks you need.
 
-    In a hook, ``self.model`` is the model in training and ``self.params`` is a dictionary with ``epochs``, ``steps`` (per
-    epoch) and ``verbose``. Set ``self.model.stop_training = True`` to stop after the epoch. ``logs`` maps names such as
-    ``"loss"`` and ``"val_accuracy"`` to numbers. An exception raised in a hook ends the training and reaches the caller.
+    In a hook, ``self.model`` is the model in training and ``self.params`` is a dictionary with ``epochs``, ``steps``
+    (per epoch) and ``verbose``. Set ``self.model.stop_training = True`` to stop after the epoch. ``logs`` maps names
+    such as ``"loss"`` and ``"val_accuracy"`` to numbers. An exception raised in a hook ends the training and reaches
+    the caller.
 
     Example:
         >>> class Tell(Callback):
@@ -50,7 +51,7 @@ class Callback:
     """
 
     model: Any = None
-    params: Mapping[str, Any] = {}  # noqa: RUF012 - replaced as a whole by set_params, never written to
+    params: Mapping[str, Any] = {}
 
     def set_model(self, model: Any) -> None:
         """Take the model; called before training."""
@@ -191,8 +192,8 @@ class EarlyStopping(_Monitor):
         min_delta: A smaller change does not count as better.
         patience: Epochs without getting better after which training stops.
         verbose: 1 writes a line to stderr when it stops.
-        mode: ``"min"``, ``"max"``, or ``"auto"``: names that end in acc, accuracy, auc, precision, recall, f1 or f1_score
-            are better when larger, all others when smaller.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: names that end in acc, accuracy, auc, precision, recall, f1 or
+            f1_score are better when larger, all others when smaller.
         baseline: Getting better only counts beyond this value.
         restore_best_weights: At the end, put the weights of the best epoch back. (Keras's default is False.)
         start_from_epoch: Epochs (from 0) before this one are not looked at.
@@ -276,7 +277,7 @@ class ModelCheckpoint(_Monitor):
         initial_value_threshold: With ``save_best_only``, better only counts beyond this value.
 
     Raises:
-        ArgumentError: ``filepath`` has a placeholder that cannot be filled in; in training, a name is not among the logs.
+        ArgumentError: ``filepath`` has a placeholder that cannot be filled in; in training, a log is missing.
 
     Example:
         >>> ModelCheckpoint("best.convista", monitor="val_accuracy", save_best_only=True).save_freq
@@ -387,8 +388,8 @@ class ReduceLROnPlateau(_Monitor):
         min_lr: The rate never falls below this.
 
     Raises:
-        ArgumentError: An argument is out of range; in training, ``monitor`` is not among the logs, or the rate follows a
-            schedule.
+        ArgumentError: An argument is out of range; in training, ``monitor`` is not among the logs, or the rate
+            follows a schedule.
 
     Example:
         >>> ReduceLROnPlateau(patience=2).factor
@@ -499,10 +500,10 @@ class LearningRateScheduler(Callback):
 
 
 class CSVLogger(Callback):
-    """Write a row of logs to a file after each epoch; the file is readable at any moment, also after a crash.
+    r"""Write a row of logs to a file after each epoch; the file is readable at any moment, also after a crash.
 
-    The first column is ``epoch``, from 0 as in `History.epoch`; the others are in the order of the logs. A log that shows
-    up later gets a new column, and the earlier rows an empty cell.
+    The first column is ``epoch``, from 0 as in `History.epoch`; the others are in the order of the logs. A log that
+    shows up later gets a new column, and the earlier rows an empty cell.
 
     Args:
         filename: The file; its folder is made.
@@ -518,9 +519,8 @@ class CSVLogger(Callback):
         ...     logger = CSVLogger(folder + "/log.csv")
         ...     logger.on_train_begin()
         ...     logger.on_epoch_end(0, {"loss": 0.5})
-        ...     logger.on_train_end()
         ...     Path(folder, "log.csv").read_text()
-        'epoch,loss\\n0,0.5\\n'
+        'epoch,loss\n0,0.5\n'
     """
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False):
@@ -530,12 +530,10 @@ class CSVLogger(Callback):
         self.filename = os.fspath(filename)
         self.separator = separator
         self.append = append
-        self._file: TextIO | None = None
         self._columns: list[str] = []
         self._rows: list[dict[str, Any]] = []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._close()
         self._columns, self._rows = ["epoch"], []
         if self.append and Path(self.filename).exists():
             self._read()
@@ -549,23 +547,14 @@ class CSVLogger(Callback):
             self._columns += new
             self._rewrite()
             return
-        if self._file is None:
-            self._file = open(self.filename, "a", encoding="utf-8", newline="")  # noqa: SIM115 - open until the end
-        writer = csv.DictWriter(self._file, self._columns, restval="", delimiter=self.separator, lineterminator="\n")
-        writer.writerow(row)
-        self._file.flush()
-        os.fsync(self._file.fileno())
-
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        self._close()
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._file = None
+        # Opened for each row, so that nothing is left open or unwritten when a training is interrupted.
+        with open(self.filename, "a", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, self._columns, restval="", delimiter=self.separator, lineterminator="\n")
+            writer.writerow(row)
+            file.flush()
+            os.fsync(file.fileno())
 
     def _rewrite(self) -> None:
-        self._close()
         write_delimited(Path(self.filename), self._columns, self._rows, self.separator)
 
     def _read(self) -> None:

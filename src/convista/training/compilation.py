@@ -54,7 +54,9 @@ class Compilation:
         return {
             "optimizer": self.optimizer.to_config(),
             "loss": self.loss.to_config(),
-            "metrics": [metric if isinstance(metric, str) else metrics.get(metric).to_config() for metric in self.metrics],
+            "metrics": [
+                metric if isinstance(metric, str) else metrics.get(metric).to_config() for metric in self.metrics
+            ],
         }
 
     @classmethod

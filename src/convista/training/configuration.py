@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import numbers
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from convista.errors import ArgumentError, suggest
 
@@ -15,6 +15,8 @@ Kind = TypeVar("Kind", bound="Configurable")
 class Configurable:
     """A frozen dataclass whose fields are its whole configuration."""
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
     def to_config(self) -> dict[str, Any]:
         """Return ``{"class_name": ..., "config": {field: value}}`` with values that JSON can hold.
 
@@ -22,8 +24,7 @@ class Configurable:
             ArgumentError: A field holds something that a file cannot, such as a function.
         """
         owner = type(self).__name__
-        fields: Any = dataclasses.fields(self)
-        values = {f.name: _plain(getattr(self, f.name), owner, f.name) for f in fields}
+        values = {f.name: _plain(getattr(self, f.name), owner, f.name) for f in dataclasses.fields(self)}
         return {"class_name": owner, "config": values}
 
 

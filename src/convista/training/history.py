@@ -14,8 +14,8 @@ class History(Callback):
     """Collects the logs of each epoch; `fit` returns one.
 
     Attributes:
-        history: Name to list with one value per epoch: a float, a list for metrics with one value per class, or None for
-            an epoch that had no such log.
+        history: Name to list with one value per epoch: a float, a list for metrics with one value per class, or None
+            for an epoch that had no such log.
         epoch: The numbers of the epochs, from 0.
         params: ``epochs``, ``steps`` and ``verbose`` of the training.
 
@@ -45,7 +45,7 @@ class History(Callback):
         self.epoch.append(epoch)
 
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
-        """Write a table with one row per epoch, whole or not at all.
+        r"""Write a table with one row per epoch, whole or not at all.
 
         Args:
             path: The file; its folder is made if need be.
@@ -59,7 +59,7 @@ class History(Callback):
             >>> history.on_epoch_end(0, {"loss": 0.5})
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     history.to_csv(folder + "/history.csv").read_text()
-            'epoch,loss\\n0,0.5\\n'
+            'epoch,loss\n0,0.5\n'
         """
         rows = [
             {"epoch": epoch, **{name: column[i] for name, column in self.history.items()}}

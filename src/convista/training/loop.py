@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import sys
@@ -32,6 +33,7 @@ class Trainee(Protocol):
 
     train_state: Any
     stop_training: bool
+    history: Any
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,9 @@ class Plan:
         batch_size: Examples a step.
         steps_per_epoch: Steps after which an epoch ends; ``None`` sees all data once.
         shuffle: Whether arrays are seen in a new random order each epoch.
-        shuffle_key: Random key of that order.
+        shuffle_key: Where the stream of those orders begins.
         validation_freq: Epochs between validations.
+        verbose: What the user asked to see; callbacks are told.
     """
 
     epochs: int = 1
@@ -53,8 +56,9 @@ class Plan:
     batch_size: int = 32
     steps_per_epoch: int | None = None
     shuffle: bool = True
-    shuffle_key: Any = None
+    shuffle_key: int = 0
     validation_freq: int = 1
+    verbose: int | str = "auto"
 
 
 @dataclass
@@ -94,9 +98,16 @@ class Trainer:
 
     def evaluate(self, train: TrainState, batches: Iterable[Batch]) -> dict[str, Any]:
         """Return loss and metrics over batches, without learning."""
-        totals = self.objective.totals()
+        totals, seen = self.objective.totals(), 0
         for batch in batches:
-            totals = self.evaluation(train.params, train.state, totals, batch)
+            totals, seen = self.evaluation(train.params, train.state, totals, batch), seen + 1
+        if not seen:
+            raise DataError(
+                "an evaluation sees at least one batch",
+                received="no batch",
+                fix="A generator ends once: give arrays, an object that can be iterated again, or an endless generator "
+                "and the number of steps",
+            )
         return self.results(totals)
 
 
@@ -107,24 +118,23 @@ def host(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _many_steps(objective: Objective, batch_size: int) -> Callable:
-    """Return ``run(train, totals, data, order, first, last)``: the steps ``first`` to ``last`` of an epoch.
+    """Return ``run(train, totals, data, order, span)``: the steps ``span[0]`` to ``span[1]`` of an epoch.
 
     The bounds are data, not shapes, so calls of any length share one program. The loop ends early where the loss is no
-    longer a finite number.
+    longer a finite number. ``order`` has the place of each example, and -1 where a smaller batch is filled up.
     """
     step = make_step(objective)
 
-    def run(train: TrainState, totals: Any, data: Examples, order: jax.Array, examples: jax.Array, span: jax.Array):
+    def run(train: TrainState, totals: Any, data: Examples, order: jax.Array, span: jax.Array):
         def unfinished(carry):
             number, _, _, loss, _ = carry
             return (number < span[1]) & jnp.isfinite(loss)
 
         def body(carry):
             number, train, totals, loss, _ = carry
-            begin = number * batch_size
-            places = lax.dynamic_slice(order, (begin,), (batch_size,))
-            mask = (begin + jnp.arange(batch_size, dtype=jnp.int32) < examples).astype(jnp.float32)
-            chosen = jax.tree.map(lambda array: array[places], data)
+            places = lax.dynamic_slice(order, (number * batch_size,), (batch_size,))
+            mask = (places >= 0).astype(jnp.float32)
+            chosen = jax.tree.map(lambda array: array[jnp.maximum(places, 0)], data)
             train, totals, new = step(train, totals, Batch(chosen.x, chosen.y, chosen.weight, mask))
             return number + 1, train, totals, new, loss
 
@@ -136,22 +146,32 @@ def _many_steps(objective: Objective, batch_size: int) -> Callable:
 
 @dataclass
 class _Watch:
-    """Remembers weights whose loss was finite, so that a divergence loses nothing."""
+    """Remembers the last weights whose loss was finite, so that a divergence loses nothing.
 
-    good: TrainState
+    Within a call of many steps they are made again, from the state before the call: the same steps give the same bits.
+    """
+
+    good: Callable[[], TrainState]
     last_loss: float = math.nan
 
-    def check(self, before: TrainState, steps: int, loss: float, previous: float, place: str) -> None:
-        """Note that ``steps`` were made from ``before``, the last with ``loss``, the one before it with ``previous``.
+    def check(self, again: Callable[[int], TrainState], steps: int, loss: float, previous: float, place: str) -> None:
+        """Note that ``steps`` were made, the last with ``loss``, the one before it with ``previous``.
+
+        Args:
+            again: Returns the state after as many of these steps as it is told.
+            steps: Their number.
+            loss: Of the last step, computed with the weights before it.
+            previous: Of the step before it in the same call.
+            place: The last step in words.
 
         Raises:
             DivergedError: ``loss`` is not a finite number.
         """
         if math.isfinite(loss):
-            self.good, self.last_loss = before, loss
+            self.good, self.last_loss = functools.partial(again, steps - 1), loss
             return
         if steps > 1:
-            self.good, self.last_loss = before, previous
+            self.good, self.last_loss = functools.partial(again, steps - 2), previous
         self._stop(f"the loss became {'NaN' if math.isnan(loss) else 'infinite'} {place}")
 
     def check_weights(self, train: TrainState, place: str) -> None:
@@ -186,7 +206,7 @@ def single_step(owner: Trainee, trainer: Trainer, batch: Batch) -> dict[str, Any
     """
     before = owner.train_state
     train, totals, loss = trainer.step(before, trainer.objective.totals(), batch)
-    _Watch(before).check(before, 1, float(loss), math.nan, f"at step {int(before.step) + 1}")
+    _Watch(_always(before)).check(_always(before), 1, float(loss), math.nan, f"at step {int(before.step) + 1}")
     owner.train_state = train
     return trainer.results(totals)
 
@@ -227,11 +247,17 @@ def fit(
     history = History()
     names = ["loss", *(metric.name for metric in trainer.objective.metrics)]
     names += [f"val_{name}" for name in names] if validation is not None else []
-    parameters = {"epochs": plan.epochs, "steps": steps, "batch_size": plan.batch_size, "metrics": names}
+    parameters: dict[str, Any] = {
+        "epochs": plan.epochs,
+        "steps": steps,
+        "batch_size": plan.batch_size,
+        "metrics": names,
+    }
+    parameters |= {"verbose": plan.verbose}
     watchers = CallbackList([*callbacks, history], owner, parameters)
     run_epoch = _Arrays(trainer, source, plan) if isinstance(source, Examples) else _Streamed(trainer, source, plan)
-    owner.stop_training = False
-    watch = _Watch(owner.train_state)
+    owner.stop_training, owner.history = False, history
+    watch = _Watch(_always(owner.train_state))
     progress.begin(plan.epochs, steps, source.size if isinstance(source, Examples) else None)
     try:
         watchers.on_train_begin()
@@ -249,7 +275,7 @@ def fit(
                 break
         watchers.on_train_end()
     except DivergedError:
-        owner.train_state = watch.good
+        owner.train_state = watch.good()
         raise
     finally:
         progress.end()
@@ -277,47 +303,74 @@ class _Arrays:
 
     def __post_init__(self) -> None:
         self.data = on_device(self.source)
+        self.batch_size = min(self.plan.batch_size, self.source.size)
+        self.per_pass = math.ceil(self.source.size / self.batch_size)
         self.per_step = 0.0
 
     def __call__(
         self, owner: Trainee, epoch: int, watch: _Watch, watchers: CallbackList, progress: Progress
     ) -> dict[str, Any]:
-        objective, batch_size = self.trainer.objective, self.plan.batch_size
-        order = self._order(epoch)
-        totals, run = objective.totals(), self.trainer.run(batch_size)
-        done, steps, examples = 0, _steps(self.source, self.plan) or 0, jnp.int32(self.source.size)
+        totals, run = self.trainer.objective.totals(), self.trainer.run(self.batch_size)
+        done, steps, order = 0, self._steps, self._order(epoch)
         while done < steps:
             count = 1 if watchers.wants_batches else self._count(steps - done)
             before, began = owner.train_state, time.perf_counter()
-            span = jnp.asarray([done, done + count], jnp.int32)
-            number, train, totals, loss, previous = run(before, totals, self.data, order, examples, span)
+            call = functools.partial(self._call, run, before, totals, order, done)
+            number, train, totals, loss, previous = call(count)
             made = int(number) - done
-            watch.check(before, made, float(loss), float(previous), f"at step {int(number)} of epoch {epoch + 1}")
+            place = f"at step {int(number)} of epoch {epoch + 1}"
+            watch.check(_again(before, call), made, float(loss), float(previous), place)
             owner.train_state = train
             done += made
             self.per_step = (time.perf_counter() - began) / made
             logs = self.trainer.results(totals)
-            progress.update(done, scalars(logs), min(done * batch_size, self.source.size))
+            progress.update(done, scalars(logs), self._seen(epoch * steps + done) - self._seen(epoch * steps))
             if watchers.wants_batches:
                 watchers.on_train_batch_end(done - 1, logs)
                 if owner.stop_training:
                     break
         return self.trainer.results(totals)
 
+    @property
+    def _steps(self) -> int:
+        return self.per_pass if self.plan.steps_per_epoch is None else self.plan.steps_per_epoch
+
+    def _call(self, run: Callable, before: TrainState, totals: Any, order: jax.Array, first: int, count: int) -> Any:
+        return run(before, totals, self.data, order, jnp.asarray([first, first + count], jnp.int32))
+
+    def _seen(self, batches: int) -> int:
+        """Examples in so many batches from the very first."""
+        passes, rest = divmod(batches, self.per_pass)
+        return passes * self.source.size + min(rest * self.batch_size, self.source.size)
+
     def _count(self, left: int) -> int:
         # The first call compiles, so it says nothing about speed.
         return min(left, max(1, int(_CALL_SECONDS / self.per_step))) if self.per_step else 1
 
     def _order(self, epoch: int) -> jax.Array:
-        size, batch_size = self.source.size, self.plan.batch_size
-        places = jnp.arange(size, dtype=jnp.int32)
+        """Return the places of an epoch's examples: passes over the data follow each other."""
+        begun, within = divmod(epoch * self._steps, self.per_pass)
+        whole = self._steps % self.per_pass == 0
+        touched = self._steps // self.per_pass if whole else (self._steps - 1) // self.per_pass + 2
+        places = np.concatenate([self._pass(number) for number in range(begun, begun + touched)])
+        first = within * self.batch_size
+        return jnp.asarray(places[first : first + self._steps * self.batch_size])
+
+    def _pass(self, number: int) -> np.ndarray:
+        """Return the order of one pass, with -1 where its last batch is filled up."""
+        places = np.arange(self.source.size, dtype=np.int32)
         if self.plan.shuffle:
-            places = jax.random.permutation(jax.random.fold_in(self.plan.shuffle_key, epoch), places)
-        needed = (_steps(self.source, self.plan) or 0) * batch_size
-        turns = -(-needed // size)
-        if turns > 1 and needed - size >= batch_size:
-            places = jnp.tile(places, turns)
-        return jnp.pad(places, (0, max(0, needed - len(places))))
+            # On the host: XLA takes longer to compile a sort than NumPy to shuffle 60 000 places.
+            places = np.random.Generator(np.random.Philox(key=self.plan.shuffle_key + number)).permutation(places)
+        return np.pad(places, (0, self.per_pass * self.batch_size - len(places)), constant_values=-1)
+
+
+def _again(before: TrainState, call: Callable[[int], Any]) -> Callable[[int], TrainState]:
+    return lambda steps: before if steps == 0 else call(steps)[1]
+
+
+def _always(state: TrainState) -> Callable[..., TrainState]:
+    return lambda *_: state
 
 
 @dataclass
@@ -328,6 +381,9 @@ class _Streamed:
     source: Stream
     plan: Plan
 
+    def __post_init__(self) -> None:
+        self.endless = None if self.plan.steps_per_epoch is None else self.source.endless()
+
     def __call__(
         self, owner: Trainee, epoch: int, watch: _Watch, watchers: CallbackList, progress: Progress
     ) -> dict[str, Any]:
@@ -336,7 +392,7 @@ class _Streamed:
         for examples in self._epoch():
             before = owner.train_state
             train, totals, loss = self.trainer.step(before, totals, self.source.pad(examples))
-            watch.check(before, 1, float(loss), math.nan, f"at step {done + 1} of epoch {epoch + 1}")
+            watch.check(_always(before), 1, float(loss), math.nan, f"at step {done + 1} of epoch {epoch + 1}")
             owner.train_state = train
             done, seen = done + 1, seen + examples.size
             logs = self.trainer.results(totals)
@@ -344,16 +400,20 @@ class _Streamed:
             watchers.on_train_batch_end(done - 1, logs)
             if owner.stop_training:
                 break
-        if done == 0:
+        wanted = self.plan.steps_per_epoch or 1
+        if done < wanted and not owner.stop_training:
+            at_least = "" if self.plan.steps_per_epoch else "at least "
             raise DataError(
-                f"the iterable yields batches for epoch {epoch + 1}",
-                received="no batch",
-                fix="A generator ends once: give steps_per_epoch, or an object that can be iterated again",
+                f"the iterable yields {at_least}{wanted} batch{'es' if wanted > 1 else ''} for epoch {epoch + 1}",
+                received=f"{done}",
+                fix="A generator ends once: give one that yields enough, or an object that can be iterated again",
             )
         return self.trainer.results(totals)
 
     def _epoch(self) -> Iterator[Examples]:
-        return itertools.islice(self.source.examples(), self.plan.steps_per_epoch)
+        if self.endless is None:
+            return self.source.examples()
+        return itertools.islice(self.endless, self.plan.steps_per_epoch)
 
 
 def validation_batches(data: Examples | Stream, batch_size: int, steps: int | None = None) -> Iterator[Batch]:

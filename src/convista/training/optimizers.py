@@ -340,8 +340,8 @@ class MomentsState(NamedTuple):
 
 def _scale_by_moments(beta_1: float, beta_2: float, epsilon: float, amsgrad: bool) -> optax.GradientTransformation:
     # optax.scale_by_adam corrects v before the root, so its epsilon acts on the corrected v; Keras corrects the rate
-    # and adds epsilon to the root of the raw v. optax.scale_by_amsgrad differs in the same way and takes the largest of the
-    # corrected v. At the first steps, where the correction is ~1000, the two are far apart.
+    # and adds epsilon to the root of the raw v. optax.scale_by_amsgrad differs in the same way and takes the largest
+    # of the corrected v. At the first steps, where the correction is ~1000, the two are far apart.
     def init(params: Any) -> MomentsState:
         zeros = optax.tree.zeros_like(params)
         return MomentsState(jnp.zeros([], jnp.int32), zeros, zeros, zeros if amsgrad else None)
@@ -374,8 +374,8 @@ def _scale_by_rate() -> optax.GradientTransformationExtraArgs:
 
 def _decay_weights(weight_decay: float) -> optax.GradientTransformationExtraArgs:
     # Keras: w -= learning_rate * weight_decay * w before the rule, for every optimizer and every parameter. No rule
-    # here reads w, so the decay is added to the update. optax.add_decayed_weights stands before the rate; behind momentum or
-    # RMSprop's root it would be another rule (SGD with L2 in the gradient).
+    # here reads w, so the decay is added to the update. optax.add_decayed_weights stands before the rate; behind
+    # momentum or RMSprop's root it would be another rule (SGD with L2 in the gradient).
     def update(
         updates: Any, state: optax.EmptyState, params: Any = None, *, learning_rate: ArrayLike, **extra: Any
     ) -> tuple[Any, optax.EmptyState]:

@@ -124,26 +124,28 @@ class Pace:
     logs: dict[str, float] = field(default_factory=dict)
     _began: float = 0.0
     _updated: float = 0.0
-    _first: tuple[int, float] | None = None
-    _tail: float = 0.0
+    _reference: tuple[int, float] | None = None
+    _tail: float = math.inf
+    _compiled: bool = False
 
     def begin(self, epochs: int, steps_per_epoch: int | None) -> None:
         self.epochs, self.steps_per_epoch = epochs, steps_per_epoch
         self._began = self._updated = self.clock()
 
     def epoch_begin(self, epoch: int) -> None:
-        self.epoch, self.step, self.examples, self.logs, self._first = epoch, 0, 0, {}, None
+        self.epoch, self.step, self.examples, self.logs = epoch, 0, 0, {}
         self._began = self._updated = self.clock()
+        self._reference = (0, self._began) if self._compiled else None
 
     def update(self, step: int, logs: Mapping[str, float], examples_seen: int) -> None:
         self.step, self.examples, self.logs = step, examples_seen, dict(logs)
         self._updated = self.clock()
-        if self._first is None:
-            self._first = (step, self._updated)
+        if self._reference is None:
+            self._reference, self._compiled = (step, self._updated), True
 
     def epoch_end(self, logs: Mapping[str, float]) -> None:
         self.logs = dict(logs)
-        self._tail = self.clock() - self._updated
+        self._tail = min(self._tail, self.clock() - self._updated)  # the first validation compiles too
 
     @property
     def seconds(self) -> float:
@@ -160,19 +162,17 @@ class Pace:
     def seconds_left(self) -> float | None:
         """Seconds to the end of the last epoch; None while nothing can be said.
 
-        The first update of an epoch is left out of the rate, because compiling is in it.
+        The first update of all is left out of the rate, because compiling is in it.
         """
-        if self.steps_per_epoch is None or self._first is None:
+        if self.steps_per_epoch is None or self._reference is None:
             return None
-        first_step, first_time = self._first
-        steps, spent = self.step - first_step, self._updated - first_time
+        steps, spent = self.step - self._reference[0], self._updated - self._reference[1]
         if steps <= 0 or spent <= 0:
-            if self.step == 0 or self._updated <= self._began:
-                return None
-            steps, spent = self.step, self._updated - self._began
+            return None
         epochs_after = max(self.epochs - self.epoch - 1, 0)
         steps_left = max(self.steps_per_epoch - self.step, 0) + epochs_after * self.steps_per_epoch
-        return steps_left * spent / steps + epochs_after * self._tail
+        validation = self._tail if math.isfinite(self._tail) else 0.0
+        return steps_left * spent / steps + epochs_after * validation
 
     def line(self) -> str:
         """The line that stays when the epoch is over."""

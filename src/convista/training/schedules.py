@@ -150,7 +150,7 @@ class PiecewiseConstantDecay(Schedule):
         where = "PiecewiseConstantDecay"
         if len(self.values) != len(self.boundaries) + 1:
             rule = "there is one value more than there are boundaries"
-            fix = f"Give {len(self.boundaries) + 1} values, or {max(len(self.values) - 1, 0)} boundaries."
+            fix = f"For {len(self.boundaries)} boundaries give {len(self.boundaries) + 1} values."
             raise ArgumentError(rule, where=where, received=received, fix=fix)
         if any(low >= high for low, high in zip(self.boundaries, self.boundaries[1:], strict=False)):
             fix = f"Use boundaries={sorted(set(self.boundaries))} and a value for each piece."

@@ -68,7 +68,7 @@ class Objective:
 
     def start(self, params: Any, state: Any, key: jax.Array) -> TrainState:
         """Return the state before the first step."""
-        opt_state = self.optimizer.transform().init(params)
+        opt_state = jax.jit(self.optimizer.transform().init)(params)
         return TrainState(params, state, opt_state, jnp.int32(0), key, self.optimizer.rate(0))
 
     def totals(self) -> dict[str, Any]:

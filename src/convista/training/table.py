@@ -11,7 +11,7 @@ from typing import Any
 
 
 def write_table(path: str | os.PathLike[str], columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Path:
-    """Write a comma-separated table to a temporary file beside ``path``, flush it to the disk and rename it.
+    r"""Write a comma-separated table to a temporary file beside ``path``, flush it to the disk and rename it.
 
     Args:
         path: The file; its folder is made if need be. After an error or an interruption it is as it was before.
@@ -25,7 +25,7 @@ def write_table(path: str | os.PathLike[str], columns: Sequence[str], rows: Iter
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     write_table(folder + "/history.csv", ["epoch", "loss"], [{"epoch": 0, "loss": 0.5}]).read_text()
-        'epoch,loss\\n0,0.5\\n'
+        'epoch,loss\n0,0.5\n'
     """
     target = Path(path)
     return write_delimited(target, columns, rows, ",")

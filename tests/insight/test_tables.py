@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convista.cli.tables import table
+from convista.insight.tables import table
 
 
 def test_numbers_stand_under_each_other():

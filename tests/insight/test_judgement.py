@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from convista.cli.judgement import Judgement, are_probabilities, as_probabilities, check_fit
 from convista.errors import DataError
+from convista.insight.judgement import Judgement, are_probabilities, as_probabilities, check_fit
 
 
 class Split(SimpleNamespace):

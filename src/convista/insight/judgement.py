@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convista.cli.tables import table
-from convista.errors import DataError
+from convista.errors import ArgumentError, DataError
+from convista.insight.tables import table
 
 if TYPE_CHECKING:
     from convista.data.dataset import Dataset, Split
@@ -77,15 +77,12 @@ class Judgement:
         )
 
     def _classes(self) -> list[dict[str, Any]]:
-        confusion = self.confusion
-        right, said, support = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
-        rows = []
-        for index, name in enumerate(self.classes):
-            precision, recall = _share(right[index], said[index]), _share(right[index], support[index])
-            f1 = _share(2 * right[index], said[index] + support[index])
-            rows.append({"class": name, "precision": precision, "recall": recall, "f1": f1})
-            rows[-1]["support"] = int(support[index])
-        return rows
+        from convista.training.metrics import per_class
+
+        return [
+            {"class": name, "precision": row.precision, "recall": row.recall, "f1": row.f1, "support": int(row.support)}
+            for name, row in zip(self.classes, per_class(self.confusion), strict=True)
+        ]
 
 
 def judge(model: Model, split: Split, classes: tuple[str, ...], batch_size: int, *, loss: bool) -> Judgement:
@@ -101,11 +98,9 @@ def judge(model: Model, split: Split, classes: tuple[str, ...], batch_size: int,
     Returns:
         What it said.
     """
-    answers = as_probabilities(np.asarray(model.predict(split.x, batch_size=batch_size, verbose=0)))
-    value = None
-    if loss:
-        value = float(model.evaluate(split.x, split.y, batch_size=batch_size, verbose=0, return_dict=True)["loss"])
-    return Judgement(split, classes, answers, value)
+    answers = np.asarray(model.predict(split.x, batch_size=batch_size, verbose=0))
+    value = float(np.mean(np.asarray(model.loss(split.y, answers)))) if loss else None
+    return Judgement(split, classes, as_probabilities(answers), value)
 
 
 def as_probabilities(answers: np.ndarray) -> np.ndarray:
@@ -123,8 +118,7 @@ def as_probabilities(answers: np.ndarray) -> np.ndarray:
     """
     answers = answers.astype(np.float64)
     if answers.shape[1] == 1:
-        inside = bool(((answers >= 0) & (answers <= 1)).all())
-        positive = answers if inside else 0.5 * (1 + np.tanh(0.5 * answers))
+        positive = answers if are_probabilities(answers) else 0.5 * (1 + np.tanh(0.5 * answers))
         return np.concatenate([1 - positive, positive], axis=1)
     if are_probabilities(answers):
         return answers
@@ -133,13 +127,23 @@ def as_probabilities(answers: np.ndarray) -> np.ndarray:
 
 
 def are_probabilities(answers: np.ndarray) -> bool:
-    """Return whether every row is a distribution over classes.
+    """Return whether every row is a distribution over classes, or the probability of the second of two.
 
     Example:
         >>> are_probabilities(np.array([[0.5, 0.5]])), are_probabilities(np.array([[2.0, -1.0]]))
         (True, False)
     """
+    if answers.shape[1] == 1:
+        return bool(((answers >= 0) & (answers <= 1)).all())
     return bool((answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-3))
+
+
+def is_compiled(model: Model) -> bool:
+    """Return whether a model knows its optimizer and its loss."""
+    try:
+        return model.loss is not None
+    except ArgumentError:
+        return False
 
 
 def check_fit(model: Model, data: Dataset) -> None:
@@ -148,18 +152,19 @@ def check_fit(model: Model, data: Dataset) -> None:
     Raises:
         DataError: The size of the pictures or the number of classes differs.
     """
-    wanted, given = tuple(model.input_shape or ())[1:], tuple(data.train.x.shape[1:])
-    if wanted and wanted != given and np.prod(wanted) != np.prod(given):
+    wanted, given = tuple(model.input_shape[1:]), tuple(data.train.x.shape[1:])
+    if len(wanted) != len(given) or any(size not in (None, other) for size, other in zip(wanted, given, strict=True)):
+        flat = wanted == (int(np.prod(given)),)
         raise DataError(
             f"the model takes pictures of {_sizes(wanted)}",
             where=data.name,
             received=f"pictures of {_sizes(given)}",
-            fix="Use the data it was trained on, or train a new model",
+            fix="Begin the model with Flatten()" if flat else "Use the data it was trained on, or train a new model",
         )
-    outputs = int((model.output_shape or (None, len(data.classes)))[-1])
-    if max(outputs, 2) != len(data.classes):
+    outputs = max(int(model.output_shape[-1]), 2)
+    if outputs != len(data.classes):
         raise DataError(
-            f"the model tells {max(outputs, 2)} classes apart",
+            f"the model tells {outputs} classes apart",
             where=data.name,
             received=f"{len(data.classes)} classes",
             fix="Use the data it was trained on, or train a new model",
@@ -168,7 +173,3 @@ def check_fit(model: Model, data: Dataset) -> None:
 
 def _sizes(shape: tuple[int | None, ...]) -> str:
     return "×".join("?" if size is None else str(size) for size in shape)
-
-
-def _share(part: int, whole: int) -> float:
-    return float(part / whole) if whole else 0.0

@@ -1,0 +1,275 @@
+"""`convista train`, from digits to a run folder, and everything that can stop it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import convista.data
+from convista.insight.runs import OURS
+from convista.models import load_model
+from convista.training.progress import Lines
+
+
+def test_run_folder_has_everything_and_nothing_else(place):
+    assert sorted(os.listdir("my run")) == sorted(OURS)
+    with open("my run/history.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8
+    assert set(rows[0]) == {"epoch", "loss", "accuracy", "val_loss", "val_accuracy"}
+    for name in ("curves", "confusion", "mistakes"):
+        with Image.open(f"my run/{name}.png") as picture:
+            assert picture.format == "PNG"
+
+
+def test_record_repeats_and_explains_the_run(place):
+    with open("my run/run.json", encoding="utf-8") as file:
+        record = json.load(file)
+    assert record["status"] == "done"
+    assert record["command"].startswith("convista train digits --model ")
+    assert shlex.split(record["command"])[-2:] == ["--out", "my run"]
+    assert record["data"]["test_pictures"] == 360
+    assert record["plan"]["learning_rate"] == 0.01
+    assert record["epochs"] == len(record["history"]["loss"]) == 8
+    assert set(record["versions"]) == {"convista", "python", "jax", "jaxlib", "numpy", "optax"}
+    assert len(record["test"]["confusion"]) == 10
+
+
+def test_text_ends_with_paths_and_three_commands(trained):
+    _, done = trained
+    assert done.out.startswith("Data: digits, 1,437 pictures to learn from and 360 held out, 8×8×1, 10 classes\n")
+    assert "Total params:" in done.out
+    assert re.search(r"Accuracy \d\d\.\d\d% \(\d+ of 360 held-out pictures\), loss 0\.\d{4}", done.out)
+    assert "class  precision  recall      F1  support\n" in done.out
+    for name in OURS:
+        assert f"  my run/{name}" in done.out
+    assert len(_commands(done.out)) == 3
+    assert done.err.count("Epoch ") == 8
+
+
+def _commands(out):
+    return [line.strip() for line in out.partition("Try next:\n")[2].splitlines()]
+
+
+def test_printed_commands_run_as_printed(place, trained, convista):
+    for command in _commands(trained[1].out):
+        words = shlex.split(command)
+        done = convista(*words[words.index("convista") + 1 :])
+        assert done.code == 0, done.err
+        assert done.out
+
+
+def test_accuracy_is_that_of_the_saved_model(place):
+    with open("my run/run.json", encoding="utf-8") as file:
+        said = json.load(file)["test"]
+    model, digits = load_model("my run/model.convista"), convista.data.load("digits")
+    right = int((model.predict(digits.test.x).argmax(axis=1) == digits.test.y).sum())
+    assert said["right"] == right > 300
+    values = model.evaluate(digits.test.x, digits.test.y, verbose=0, return_dict=True)
+    assert said["loss"] == pytest.approx(values["loss"], rel=1e-4)
+    assert model.classes == digits.classes
+    assert model.preprocessing.scale == 1 / 255
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_same_seed_same_result_and_another_seed_another(place, tmp_path, models, convista, no_figures, seed):
+    words = ("--epochs", 2, "--lr", "0.01", "--seed", seed, "--out", tmp_path / "a", "--json", "--quiet")
+    done = convista("train", "digits", "--model", f"{models}:small", *words)
+    assert done.err == ""
+    with open("my run/run.json", encoding="utf-8") as file:
+        first = json.load(file)["history"]
+    same = {name: values[:2] for name, values in first.items()} == done.document["history"]
+    assert same == (seed == 0)
+
+
+def test_json_is_one_document(tmp_path, models, convista, no_figures):
+    words = (
+        "--epochs",
+        1,
+        "--optimizer",
+        "sgd",
+        "--schedule",
+        "cosine",
+        "--validation-split",
+        0,
+        "--out",
+        tmp_path / "a",
+        "--json",
+    )
+    done = convista("train", "digits", "--model", f"{models}:logits", *words)
+    document = done.document
+    assert document["run"] == str(tmp_path / "a")
+    assert document["files"]["model"] == str(tmp_path / "a" / "model.convista")
+    assert document["history"].keys() == {"loss", "accuracy"}
+    assert 0 < document["test"]["accuracy"] < 1
+    assert len(document["next"]) == 3
+    assert done.err.startswith("Epoch 1/1 - ")
+
+
+def test_a_saved_run_goes_on_learning(place, tmp_path, convista, no_figures):
+    done = convista("train", "digits", "--model", "my run", "--epochs", 2, "--out", tmp_path / "a", "--json")
+    with open("my run/run.json", encoding="utf-8") as file:
+        before = json.load(file)["history"]["loss"]
+    assert done.code == 0, done.err
+    assert done.document["history"]["loss"][0] < before[1]
+
+
+def test_own_npz_file(tmp_path, models, convista, monkeypatch, no_figures):
+    random = np.random.default_rng(0)
+    y = np.sort(random.integers(0, 2, 64))
+    x = (random.integers(0, 100, (64, 8, 8)) + 150 * y[:, None, None]).astype(np.uint8)
+    np.savez(tmp_path / "mine.npz", x_train=x, y_train=y, x_test=x[::3], y_test=y[::3])
+    monkeypatch.chdir(tmp_path)
+    done = convista("train", "./mine.npz", "--model", f"{models}:small", "--epochs", 20, "--batch-size", 16, "--json")
+    assert done.code == 0, done.err
+    assert re.fullmatch(r"runs/\d{8}-\d{6}-mine", done.document["run"])
+    assert done.document["test"]["accuracy"] > 0.9
+    assert [row["class"] for row in done.document["test"]["classes"]] == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "smal",
+            "after the colon stands the name of a model, or of a function that makes one. Received 'smal'. "
+            "Did you mean 'small'?",
+        ),
+        (
+            "number",
+            "this is neither a convista model nor a function that returns one. Received int. "
+            "Return convista.Sequential([...]) or convista.Model(inputs, outputs).",
+        ),
+        (
+            "other",
+            "this is neither a convista model nor a function that returns one. Received str. "
+            "Return convista.Sequential([...]) or convista.Model(inputs, outputs).",
+        ),
+        (
+            "fails",
+            "fails(input_shape, classes) stopped with ZeroDivisionError: division by zero. "
+            "Mend the file, or run the same command with --debug to see the traceback.",
+        ),
+    ],
+)
+def test_mistakes_in_the_users_own_file(tmp_path, models, convista, name, message):
+    done = convista("train", "digits", "--model", f"{models}:{name}", "--out", tmp_path / "a")
+    assert done.code == 2
+    assert done.err.endswith(f": {message}\n")
+    assert done.err.count("\n") == 1
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_file_that_is_no_python(tmp_path, convista):
+    (tmp_path / "broken.py").write_text("import convista\ndef small(:\n")
+    done = convista("train", "digits", "--model", f"{tmp_path}/broken.py:small")
+    assert done.code == 2
+    assert done.err.startswith(f"Error: {tmp_path}/broken.py, line 2: the file stopped with SyntaxError: ")
+    missing = convista("train", "digits", "--model", f"{tmp_path}/missing.py:small")
+    assert missing.code == 3
+    assert missing.err == f"Error: {tmp_path}/missing.py: there is no such file. Check the path before the colon.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("digitz",), 2, "load: there is no dataset of this name. Received 'digitz'. Did you mean 'digits'?"),
+        (("./no.npz",), 3, "no.npz: there is no such file. Check the path."),
+        (
+            ("digits", "--model", "my run/model.convist"),
+            3,
+            "my run/model.convist: no such run folder or saved model. Train one first: convista demo.",
+        ),
+        (
+            ("digits", "--model", "my run", "--out", "my run"),
+            2,
+            f"my run: the folder already holds a run, and runs are never overwritten. "
+            f"Received a folder with {', '.join(OURS)}. Give another folder, for example --out 'my run-2'.",
+        ),
+        (
+            ("digits", "--model", "my run", "--validation-split", "0.9999"),
+            2,
+            "--validation-split: some pictures are left to learn from. Received 0.9999 of 1437 pictures. "
+            "Use a smaller share, for example --validation-split 0.1.",
+        ),
+    ],
+)
+def test_mistakes_on_the_command_line(place, convista, words, code, message):
+    done = convista("train", *words)
+    assert done.err == f"Error: {message}\n"
+    assert done.code == code
+    assert done.out == ""
+    assert sorted(os.listdir()) == ["my run"]
+
+
+def test_unknown_optimizer_is_suggested(place, tmp_path, convista):
+    done = convista("train", "digits", "--model", "my run", "--optimizer", "adan", "--out", tmp_path / "a")
+    assert done.code == 2
+    assert "Did you mean 'adam'?" in done.err
+
+
+@pytest.mark.parametrize("rate", ["nan", "-1", "0", "fast"])
+def test_a_learning_rate_that_cannot_be(convista, rate):
+    assert convista("train", "digits", "--lr", rate).code == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "Interrupted"), (signal.SIGTERM, 143, "Asked to end")]
+)
+def test_a_signal_keeps_what_was_learned(tmp_path, models, convista, monkeypatch, number, code, word):
+    finish = Lines.epoch_end
+
+    def interrupt(self, epoch, logs):
+        finish(self, epoch, logs)
+        if epoch == 2:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(Lines, "epoch_end", interrupt)
+    out = tmp_path / "a run"
+    done = convista("train", "digits", "--model", f"{models}:small", "--epochs", 50, "--out", out)
+    assert done.code == code
+    assert f"{word} after 2 of 50 epochs. What was learned is in {out}/model.convista\n" in done.err
+    assert f"Go on with: convista train digits --model '{out}'" in done.err
+    assert "Trained" not in done.out
+    with open(out / "run.json", encoding="utf-8") as file:
+        record = json.load(file)
+    assert record["status"] == "interrupted"
+    assert record["epochs"] == len((out / "history.csv").read_text().splitlines()) - 1 == 2
+    assert load_model(out / "model.convista").predict(np.zeros((1, 8, 8, 1), np.uint8)).shape == (1, 10)
+
+
+def test_a_signal_to_the_real_program(tmp_path, models):
+    words = ["train", "digits", "--model", f"{models}:small", "--epochs", "100000", "--out", "a"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "convista", *words], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    first = process.stderr.readline()
+    assert first.startswith(b"Epoch 1/100000")
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert b"Traceback" not in err
+    load_model(tmp_path / "a" / "model.convista")
+
+
+def test_divergence_keeps_the_last_good_weights(tmp_path, models, convista):
+    out = tmp_path / "a"
+    words = ("--model", f"{models}:logits", "--optimizer", "sgd", "--lr", "1e38", "--out", out)
+    done = convista("train", "digits", *words)
+    assert done.code == 4
+    assert done.err.startswith(f"The last good weights are in {out}/model.convista\nError: the loss became ")
+    with open(out / "run.json", encoding="utf-8") as file:
+        assert json.load(file)["status"] == "diverged"
+    assert all(np.isfinite(array).all() for array in load_model(out / "model.convista").get_weights())

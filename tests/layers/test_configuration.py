@@ -1,0 +1,266 @@
+"""Arguments of layers: what is refused and in which words, and what a file keeps of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from convista import layers
+from convista.errors import ArgumentError
+from convista.layers import (
+    Activation,
+    BatchNormalization,
+    Concatenate,
+    Conv2D,
+    Dense,
+    Dropout,
+    GlobalMaxPooling2D,
+    Input,
+    MaxPooling2D,
+    ReLU,
+    Rescaling,
+    Reshape,
+    Softmax,
+    ZeroPadding2D,
+)
+from convista.layers.base import automatic_names, from_config, registered
+from convista.ops import activation
+
+NON_DEFAULT = {
+    "Conv2D": [
+        {
+            "filters": 6,
+            "kernel_size": (3, 2),
+            "strides": [1, 2],
+            "padding": "same",
+            "data_format": "channels_last",
+            "groups": 3,
+            "activation": "relu",
+            "use_bias": False,
+            "kernel_initializer": "he_normal",
+            "bias_initializer": "ones",
+            "name": "a",
+            "input_shape": (8, 8, 3),
+        },
+        {"filters": 6, "kernel_size": 3, "dilation_rate": (2, 1), "activation": activation.gelu},
+    ],
+    "MaxPooling2D": [{"pool_size": (3, 2), "strides": 1, "padding": "same", "data_format": "channels_last"}],
+    "AveragePooling2D": [{"pool_size": 3, "strides": (1, 2), "padding": "same", "data_format": "channels_last"}],
+    "GlobalMaxPooling2D": [{"keepdims": True, "data_format": "channels_last"}],
+    "GlobalAveragePooling2D": [{"keepdims": True, "data_format": "channels_last"}],
+    "Dense": [
+        {"units": 3, "activation": "tanh", "use_bias": False, "kernel_initializer": "zeros", "bias_initializer": "ones"}
+    ],
+    "Flatten": [{"name": "f"}],
+    "Reshape": [{"target_shape": (2, -1)}],
+    "Dropout": [{"rate": 0.3, "noise_shape": (None, 1, 1, 3), "seed": 4}],
+    "BatchNormalization": [
+        {
+            "axis": 1,
+            "momentum": 0.5,
+            "epsilon": 0.1,
+            "center": False,
+            "scale": False,
+            "beta_initializer": "ones",
+            "gamma_initializer": "zeros",
+            "moving_mean_initializer": "ones",
+            "moving_variance_initializer": "zeros",
+        }
+    ],
+    "Activation": [{"activation": "swish"}, {"activation": jnp.tanh}],
+    "ReLU": [{"max_value": 6, "negative_slope": 0.1, "threshold": 0.5}],
+    "Softmax": [{"axis": 1}],
+    "ZeroPadding2D": [{"padding": ((1, 0), (2, 3)), "data_format": "channels_last"}, {"padding": [2, 1]}],
+    "Add": [{"name": "sum"}],
+    "Concatenate": [{"axis": 2}],
+    "Rescaling": [{"scale": 2.0, "offset": -1.0}, {"scale": np.float32(0.5)}],
+    "InputLayer": [{"shape": (8, None, 3), "name": "pictures"}],
+}
+
+
+def plain(value):
+    """What a file can keep of a value."""
+    if callable(value):
+        return activation.name_of(value)
+    return tuple(map(plain, value)) if isinstance(value, list | tuple) else value
+
+
+@pytest.mark.parametrize("kind", registered())
+def test_every_argument_survives_a_file(kind):
+    assert kind in NON_DEFAULT, f"add arguments other than the defaults of {kind} to NON_DEFAULT"
+    for arguments in NON_DEFAULT[kind]:
+        layer = registered()[kind](**arguments)
+        assert {name: getattr(layer, name) for name in arguments} == arguments
+        config = json.loads(json.dumps(layer.to_config()))
+        again = from_config(kind, config)
+        assert {item.name: plain(getattr(layer, item.name)) for item in dataclasses.fields(layer)} == {
+            item.name: getattr(again, item.name) for item in dataclasses.fields(again)
+        }
+        assert again.to_config() == config
+
+
+@pytest.mark.parametrize("kind", registered())
+def test_together_the_arguments_of_the_round_trip_are_all_the_arguments(kind):
+    given = set().union(*(arguments for arguments in NON_DEFAULT[kind]))
+    missing = {item.name for item in dataclasses.fields(registered()[kind])} - given - {"name", "input_shape"}
+    assert not missing, f"add {', '.join(sorted(missing))} to NON_DEFAULT[{kind!r}]"
+
+
+def test_defaults_are_not_written():
+    assert Conv2D(8, 3).to_config() == {"filters": 8, "kernel_size": 3}
+
+
+def test_whole_numbers_of_numpy_become_ordinary_ones_in_shapes():
+    shapes = [
+        Conv2D(np.int64(8), np.int32(3)).output_shape((6, 6, 1)),
+        Dense(np.int64(8)).output_shape((3,)),
+        Reshape((np.int64(3), -1)).output_shape((6, 2)),
+        ZeroPadding2D(np.int64(1)).output_shape((6, 6, 1)),
+    ]
+    assert str(shapes) == "[(4, 4, 8), (8,), (3, 4), (8, 8, 1)]"
+
+
+def test_automatic_names():
+    chain = [Conv2D(1, 1), MaxPooling2D(), Conv2D(1, 1), BatchNormalization(), GlobalMaxPooling2D(), ReLU(), ReLU()]
+    assert automatic_names(chain) == [
+        "conv2d",
+        "max_pooling2d",
+        "conv2d_1",
+        "batch_normalization",
+        "global_max_pooling2d",
+        "re_lu",
+        "re_lu_1",
+    ]
+    assert automatic_names([Conv2D(1, 1), Conv2D(1, 1, name="conv2d"), Conv2D(1, 1)]) == [
+        "conv2d_1",
+        "conv2d",
+        "conv2d_2",
+    ]
+
+
+KEY = jax.random.key(0)
+MESSAGES = [
+    (lambda: Conv2D(0, 3), "Conv2D: filters is a whole number of at least 1. Received filters=0."),
+    (
+        lambda: Conv2D(8, (3, 3, 3), name="a"),
+        "Conv2D 'a': kernel_size is one whole number or 2 of them, each at least 1. Received kernel_size=(3, 3, 3). "
+        "For example kernel_size=2 or kernel_size=(2, 2).",
+    ),
+    (
+        lambda: Conv2D(8, 3, padding="smae"),
+        "Conv2D: padding is 'valid' or 'same'. Received padding='smae'. Did you mean 'same'?",
+    ),
+    (
+        lambda: Conv2D(8, 3, activation="rleu"),
+        "Conv2D: activation is the name of a known function or a function. Received activation='rleu'. "
+        "Did you mean 'relu'?",
+    ),
+    (
+        lambda: Conv2D(8, 3, data_format="channels_first"),
+        "Conv2D: the channels are last: (batch, height, width, channels). Received data_format='channels_first'. "
+        "Leave data_format out and move the axis once: x.transpose(0, 2, 3, 1).",
+    ),
+    (lambda: Conv2D(8, 3, groups=3), "Conv2D: groups divides filters. Received filters=8, groups=3."),
+    (
+        lambda: Conv2D(8, 3, strides=(1, 2), dilation_rate=2),
+        "Conv2D: strides and dilation_rate are not both above 1. Received strides=(1, 2), dilation_rate=2. "
+        "Set one of them to 1.",
+    ),
+    (lambda: Conv2D(8, 3, name=5), "Conv2D: name is a text. Received name=5."),
+    (
+        lambda: Conv2D(8, 3, input_shape=(28, -1, 1)),
+        "Conv2D: input_shape is a tuple of whole numbers of at least 1, without the batch axis. "
+        "Received input_shape=(28, -1, 1). For grey 28×28 pictures write input_shape=(28, 28, 1).",
+    ),
+    (
+        lambda: MaxPooling2D(0),
+        "MaxPooling2D: pool_size is one whole number or 2 of them, each at least 1. Received pool_size=0. "
+        "For example pool_size=2 or pool_size=(2, 2).",
+    ),
+    (lambda: Dense("10"), "Dense: units is a whole number of at least 1. Received units='10'."),
+    (
+        lambda: Dropout(20),
+        "Dropout: rate is a fraction at least 0 and below 1. Received rate=20. For example rate=0.2.",
+    ),
+    (
+        lambda: Dropout(0.5, noise_shape=(None, 0)),
+        "Dropout: noise_shape is a tuple of whole numbers of at least 1, without the batch axis. "
+        "Received noise_shape=(None, 0). For grey 28×28 pictures write noise_shape=(28, 28, 1).",
+    ),
+    (
+        lambda: Dropout(0.5, name="d").apply({}, {}, jnp.ones(3), training=True, key=None),
+        "Dropout 'd': dropout draws random numbers while training. Received key=None. "
+        "Pass key=jax.random.key(0), another key for each step.",
+    ),
+    (lambda: ReLU(negative_slope=-1), "ReLU: negative_slope is at least 0. Received negative_slope=-1."),
+    (lambda: ReLU(max_value="6"), "ReLU: max_value is a finite number. Received max_value='6'."),
+    (lambda: ReLU(threshold=None), "ReLU: threshold is a finite number. Received threshold=None."),
+    (lambda: Softmax(axis=None), "Softmax: axis is a whole number. Received axis=None."),
+    (lambda: Concatenate(axis=1.0), "Concatenate: axis is a whole number. Received axis=1.0."),
+    (lambda: BatchNormalization(epsilon=0), "BatchNormalization: epsilon is above 0. Received epsilon=0."),
+    (
+        lambda: BatchNormalization(momentum=99),
+        "BatchNormalization: momentum is a fraction between 0 and 1. Received momentum=99. For example momentum=0.99.",
+    ),
+    (lambda: BatchNormalization(axis=[3]), "BatchNormalization: axis is a whole number. Received axis=[3]."),
+    (lambda: Rescaling("1/255"), "Rescaling: scale is a finite number. Received scale='1/255'."),
+    (
+        lambda: Reshape((-1, -1)),
+        "Reshape: target_shape is a tuple of whole numbers of at least 1, at most one of them −1. "
+        "Received target_shape=(-1, -1). For example target_shape=(14, 14, -1).",
+    ),
+    (
+        lambda: Reshape(None),
+        "Reshape: target_shape is a tuple of whole numbers of at least 1, at most one of them −1. "
+        "Received target_shape=None. For example target_shape=(14, 14, -1).",
+    ),
+    (
+        lambda: ZeroPadding2D((1, 2, 3)),
+        "ZeroPadding2D: padding is a number, two numbers or two pairs. Received padding=(1, 2, 3). "
+        "For example padding=((1, 0), (2, 2)).",
+    ),
+    (
+        lambda: Activation("soft-max"),
+        "Activation: activation is the name of a known function or a function. Received activation='soft-max'. "
+        "Did you mean 'softmax'?",
+    ),
+    (
+        lambda: Input(),
+        "Input takes the shape of one example. Received shape=None, batch_shape=None. "
+        "For grey 28×28 pictures write Input(shape=(28, 28, 1)).",
+    ),
+    (
+        lambda: from_config("Conv2d", {}),
+        "a layer is of a registered class. Received 'Conv2d'. Did you mean 'Conv2D'?",
+    ),
+    (
+        lambda: from_config("Flatten", {"nmae": "a"}),
+        "Flatten has the fields input_shape, name. Received 'nmae'. Did you mean 'name'?",
+    ),
+    (
+        lambda: automatic_names([Conv2D(1, 1, name="a"), Dense(1, name="a")]),
+        "each layer of a model has a name of its own. Received name='a' twice. Rename one.",
+    ),
+    (
+        lambda: Dense(1, activation=jnp.sin, name="d").to_config(),
+        "Dense 'd': a saved model holds names, not functions of your own. Received activation=sin. "
+        f"Give activation by name: {', '.join(activation.FUNCTIONS)}.",
+    ),
+    (
+        lambda: Dense(1, kernel_initializer=max).to_config(),
+        "Dense: a saved model holds names, not functions of your own. Received kernel_initializer=max. "
+        f"Give kernel_initializer by name: {', '.join(layers.initializers.FUNCTIONS)}.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), MESSAGES, ids=[message[:40] for _, message in MESSAGES])
+def test_messages(call, message):
+    with pytest.raises(ArgumentError) as caught:
+        call()
+    assert str(caught.value) == message

@@ -1,0 +1,251 @@
+"""Data that does not fit the model: every message whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from convista import Sequential
+from convista.errors import ArgumentError, ConvistaError, DataError, ShapeError
+from convista.layers import Dense, Flatten, Input, Rescaling
+from convista.models.inputs import arranged, check_shape, check_values
+from convista.training.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
+
+PICTURES = np.zeros((7, 28, 28, 1), np.float32)
+
+
+def pictures(loss="sparse_categorical_crossentropy", activation="softmax"):
+    model = Sequential([Flatten(input_shape=(28, 28, 1)), Dense(10, activation=activation)])
+    model.compile("sgd", loss)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected", "message"),
+    [
+        (
+            (28, 28, 1),
+            (28, 28, 1),
+            "x: the model takes batches of 28×28×1: an array of shape (N, 28, 28, 1). Received shape (28, 28, 1). "
+            "Add the batch axis: x[None].",
+        ),
+        (
+            (7, 28, 28),
+            (28, 28, 1),
+            "x: the model takes batches of 28×28×1: an array of shape (N, 28, 28, 1). Received shape (7, 28, 28). "
+            "Add the channel axis: x[..., None].",
+        ),
+        (
+            (28, 28),
+            (28, 28, 1),
+            "x: the model takes batches of 28×28×1: an array of shape (N, 28, 28, 1). Received shape (28, 28). "
+            "Add the batch and the channel axis: x[None, ..., None].",
+        ),
+        (
+            (7, 3, 32, 32),
+            (32, 32, 3),
+            "x: the model takes batches of 32×32×3: an array of shape (N, 32, 32, 3). Received shape (7, 3, 32, 32). "
+            "Move the channels to the end: x.transpose(0, 2, 3, 1).",
+        ),
+        (
+            (7, 28, 28),
+            (784,),
+            "x: the model takes batches of 784: an array of shape (N, 784). Received shape (7, 28, 28). "
+            "Write each example in one row: x.reshape(len(x), -1).",
+        ),
+        (
+            (7, 784),
+            (28, 28, 1),
+            "x: the model takes batches of 28×28×1: an array of shape (N, 28, 28, 1). Received shape (7, 784). "
+            "Restore the pictures: x.reshape(-1, 28, 28, 1).",
+        ),
+        (
+            (7, 32, 32, 1),
+            (28, 28, 1),
+            "x: the model takes batches of 28×28×1: an array of shape (N, 28, 28, 1). Received shape (7, 32, 32, 1). "
+            "Resize the data, or build the model with input_shape=(32, 32, 1).",
+        ),
+        (
+            (7,),
+            (28, 28, 1),
+            "x: the model takes batches of 28×28×1: an array of shape (N, 28, 28, 1). Received shape (7,).",
+        ),
+    ],
+)
+def test_shapes(shape, expected, message):
+    x = np.zeros(shape)
+    with pytest.raises(ShapeError) as caught:
+        check_shape(x, expected)
+    assert str(caught.value) == message
+    fix = message.rsplit(": ", 1)[-1].removesuffix(".")
+    if fix.startswith("x"):
+        check_shape(eval(fix, {"x": x}), expected)  # noqa: S307 - the fix that the message gives has to work
+
+
+def test_sizes_that_vary():
+    check_shape(np.zeros((2, 5, 9, 3)), (None, None, 3))
+    with pytest.raises(ShapeError, match=r"an array of shape \(N, None, None, 3\)"):
+        check_shape(np.zeros((2, 5, 9, 1)), (None, None, 3))
+
+
+@pytest.mark.parametrize("verb", ["fit", "evaluate", "predict", "train_on_batch", "test_on_batch"])
+def test_every_verb_checks(verb):
+    arguments = (PICTURES[..., 0],) if verb == "predict" else (PICTURES[..., 0], np.zeros(7, int))
+    with pytest.raises(ShapeError, match=r"^x: .*Add the channel axis: x\[\.\.\., None\]\.$"):
+        getattr(pictures(), verb)(*arguments)
+
+
+def test_validation_data_is_named():
+    with pytest.raises(ShapeError) as caught:
+        pictures().fit(PICTURES, np.zeros(7, int), validation_data=(PICTURES[..., 0], np.zeros(7, int)), verbose=0)
+    assert str(caught.value) == (
+        "x of validation_data: the model takes batches of 28×28×1: an array of shape (N, 28, 28, 1). "
+        "Received shape (7, 28, 28). Add the channel axis: x[..., None]."
+    )
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_numbers_are_finite_also_far_behind(bad):
+    x = np.zeros((3000, 2), np.float32)
+    x[2500, 1] = bad
+    with pytest.raises(DataError) as caught:
+        check_values(x, [], False)
+    assert str(caught.value) == (
+        f"x: inputs are finite numbers. Received {bad} at x[2500, 1]. "
+        "Replace missing values first, for example x = np.nan_to_num(x)."
+    )
+
+
+@pytest.mark.parametrize(("dtype", "refused"), [("uint8", True), ("int32", True), ("float32", False)])
+def test_whole_numbers_0_to_255_need_a_scale(dtype, refused):
+    x = np.full((7, 28, 28, 1), 200, dtype)
+    x[0] = 0
+    if not refused:
+        pictures().predict(x)
+        return
+    with pytest.raises(DataError) as caught:
+        pictures().predict(x)
+    assert str(caught.value) == (
+        "x: pictures given as whole numbers 0…255 need a scale, or training is slow and poor. "
+        f"Received dtype {dtype}, values 0…200. "
+        "Put Rescaling(1 / 255) first in the model, or pass x.astype('float32') / 255."
+    )
+    scaled = Sequential([Rescaling(1 / 255), *pictures().layers])
+    assert scaled.predict(x).shape == (7, 10)
+    pictures().predict(x.astype("float32") / 255)
+
+
+def test_small_whole_numbers_are_no_pixels():
+    check_values(np.array([[0, 1]], np.uint8), [], False)
+    check_values(np.array([[3, 500]], np.int32), [], False)
+
+
+def test_values_that_were_scaled_already():
+    model = Sequential([Rescaling(1 / 255, input_shape=(28, 28, 1)), Flatten(), Dense(2)])
+    with pytest.raises(DataError) as caught:
+        model.predict(np.linspace(0, 1, 784).reshape(1, 28, 28, 1))
+    assert str(caught.value) == (
+        "x: Rescaling 'rescaling' expects values 0…255 and divides them once more. "
+        "Received dtype float32, values 0…1. Pass the raw pictures, or take 'rescaling' out of the model."
+    )
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "kind", "message"),
+    [
+        (
+            "sparse_categorical_crossentropy",
+            np.array([0, 1, 2, 10, 3, 4, 5]),
+            DataError,
+            "SparseCategoricalCrossentropy: a label is between 0 and 9 for 10 classes. Received y[3] = 10. "
+            "Give the last layer 11 units, or number the classes from 0 without gaps.",
+        ),
+        (
+            "sparse_categorical_crossentropy",
+            np.array([0, 1, 2, -1, 3, 4, 5]),
+            DataError,
+            "SparseCategoricalCrossentropy: a label is between 0 and 9 for 10 classes. Received y[3] = -1. "
+            "Number the classes from 0, and leave unlabelled examples out.",
+        ),
+        (
+            "sparse_categorical_crossentropy",
+            np.eye(10)[:7],
+            ShapeError,
+            "SparseCategoricalCrossentropy: it takes one integer label per example, and these look like one-hot rows. "
+            'Received targets of shape (7, 10). Use loss="categorical_crossentropy", or make them integers: '
+            "y.argmax(axis=-1).",
+        ),
+        (
+            "categorical_crossentropy",
+            np.arange(7),
+            ShapeError,
+            "CategoricalCrossentropy: it takes one row of 10 numbers per example, and these look like integer labels. "
+            'Received targets of shape (7,). Use loss="sparse_categorical_crossentropy", or make the labels one-hot: '
+            "np.eye(10)[y].",
+        ),
+        (
+            "sparse_categorical_crossentropy",
+            np.arange(6),
+            DataError,
+            "x and y have one row an example. Received x with 7 rows, y of shape (6,). "
+            "Check that pictures and labels come from the same split.",
+        ),
+    ],
+)
+def test_targets(loss, y, kind, message):
+    for verb in ("fit", "evaluate", "train_on_batch"):
+        with pytest.raises(kind) as caught:
+            getattr(pictures(loss), verb)(PICTURES, y)
+        assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("loss", [SparseCategoricalCrossentropy, CategoricalCrossentropy])
+def test_softmax_and_from_logits(loss):
+    with pytest.raises(ArgumentError) as caught:
+        pictures(loss(from_logits=True))
+    assert str(caught.value) == (
+        f"{loss.__name__}: from_logits=True means that the output has no softmax yet, and it would be applied twice. "
+        'Received a last layer with activation="softmax". '
+        f'Take activation="softmax" away, or use {loss.__name__}(from_logits=False).'
+    )
+    pictures(loss(from_logits=True), activation=None)
+
+
+def test_a_model_without_input_shape_is_checked_when_it_has_one():
+    model = Sequential([Flatten(), Dense(10, activation="softmax")])
+    model.compile("sgd", SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(ArgumentError, match=r"^SparseCategoricalCrossentropy: from_logits=True means"):
+        model.fit(PICTURES, np.zeros(7, int), verbose=0)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [None, np.array([None, 1]), [[1], [1, 2]], "pictures", object(), np.array(["a"]), PICTURES + 1j],
+    ids=["nothing", "objects", "ragged", "a-text", "an-object", "texts", "complex"],
+)
+def test_what_is_no_data_gives_no_internal_traceback(x):
+    for verb in ("fit", "evaluate", "predict", "train_on_batch", "test_on_batch"):
+        arguments = (x,) if verb == "predict" else (x, np.zeros(7, int))
+        with pytest.raises(ConvistaError):
+            getattr(pictures(), verb)(*arguments)
+
+
+def test_several_inputs_are_arranged():
+    first, second = np.zeros((2, 3)), np.zeros((2, 4))
+    assert arranged([first, second], [(3,), (4,)]) == (first, second)
+    assert arranged({"b": second, "a": first}, [(3,), (4,)], ["a", "b"])[0] is first
+    assert arranged([first], [(3,)]) is first
+    rows = [[1.0, 2.0, 3.0]]
+    assert arranged(rows, [(3,)]) is rows
+    with pytest.raises(ArgumentError) as caught:
+        arranged({"a": first}, [None])
+    assert str(caught.value) == (
+        "x: a dictionary needs the names of inputs, and this model's are not known yet. Received the names 'a'. "
+        "Pass the array itself."
+    )
+
+
+def test_input_of_a_functional_model_by_its_own_name():
+    model = Sequential([Input((3,), name="pixels"), Dense(2)])
+    x = np.ones((2, 3))
+    np.testing.assert_array_equal(model.predict({"pixels": x}), model.predict(x))

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jax import lax
+
+from convista.errors import ShapeError
+from convista.ops.convolution import ConvolutionGeometry, convolution
+from convista.ops.pooling import PoolingGeometry, max_pooling
+from convista.shapes import ReceptiveField, Window, bytes_text, count, times
+from oracles import loops
+
+AXIS = st.tuples(
+    st.integers(1, 40), st.integers(1, 9), st.integers(1, 5), st.integers(1, 4)
+)  # size window stride dilation
+AXES = st.lists(AXIS, min_size=1, max_size=3)
+PADS = st.tuples(st.integers(0, 9), st.integers(0, 9))
+
+
+def window_of(axes, padding) -> tuple[tuple[int, ...], Window]:
+    sizes, window, strides, dilation = zip(*axes, strict=True)
+    return sizes, Window(window, strides, dilation, padding)
+
+
+@given(AXES, st.sampled_from(["valid", "same"]))
+def test_sizes_are_those_of_lax_and_those_counted_by_sliding(axes, padding):
+    sizes, window = window_of(axes, padding)
+    x, kernel = (jax.ShapeDtypeStruct((1, 1, *shape), jnp.float32) for shape in (sizes, window.size))
+    real = jax.eval_shape(
+        lambda x, k: lax.conv_general_dilated(x, k, window.strides, padding.upper(), rhs_dilation=window.dilation),
+        x,
+        kernel,
+    ).shape[2:]
+    counted = loops.positions(sizes, window.size, window.strides, window.pads(sizes), window.dilation)
+    assert counted == real
+    if 0 in real:
+        with pytest.raises(ShapeError, match="does not fit"):
+            window.output_sizes(sizes)
+    else:
+        assert window.output_sizes(sizes) == real
+
+
+@given(AXES, st.lists(PADS, min_size=3, max_size=3))
+def test_sizes_with_given_pads_are_those_counted_by_sliding(axes, pads):
+    sizes, window = window_of(axes, tuple(pads[: len(axes)]))
+    counted = loops.positions(sizes, window.size, window.strides, window.padding, window.dilation)
+    if 0 in counted:
+        with pytest.raises(ShapeError, match="does not fit"):
+            window.output_sizes(sizes)
+    else:
+        assert window.output_sizes(sizes) == counted
+
+
+@given(AXES)
+def test_same_adds_what_lax_adds(axes):
+    sizes, window = window_of(axes, "same")
+    assert list(window.pads(sizes)) == lax.padtype_to_pads(sizes, window.span, window.strides, "SAME")
+
+
+@given(AXES)
+def test_same_makes_the_input_divided_by_the_stride_rounded_up(axes):
+    sizes, window = window_of(axes, "same")
+    rounded_up = tuple(-(-size // stride) for size, stride in zip(sizes, window.strides, strict=True))
+    assert window.output_sizes(sizes) == rounded_up
+
+
+@given(AXES, st.sampled_from(["valid", "same"]))
+def test_the_formula_computes_to_what_it_says(axes, padding):
+    sizes, window = window_of(axes, padding)
+    for axis, size in enumerate(sizes):
+        left, middle, right = window.formula(axis, size, "output").split(" = ")
+        assert left == "output"
+        assert eval(middle.replace("−", "-"), {}) == int(right.replace("−", "-"))  # noqa: S307
+        alone = Window(
+            window.size[axis : axis + 1], window.strides[axis : axis + 1], window.dilation[axis : axis + 1], padding
+        )
+        if int(right.replace("−", "-")) > 0:
+            assert alone.output_sizes((size,)) == (int(right),)
+
+
+def test_an_unknown_size_stays_unknown():
+    assert Window((3, 3), (1, 2), (1, 1)).output_sizes((None, 9)) == (None, 4)
+
+
+def test_formula_of_a_window_that_does_not_fit():
+    assert Window((5,), (2,), (1,)).formula(0, 2, "output_h") == "output_h = (2 + 0 − 5) // 2 + 1 = −1"
+
+
+@pytest.mark.parametrize(
+    ("window", "sizes", "message"),
+    [
+        (Window((3, 3), (1, 1), (1, 1)), (2, 2), "a 3×3 kernel does not fit a 2×2 input."),
+        (Window((8, 2), (1, 1), (1, 1)), (2, 2), "an 8×2 kernel does not fit a 2×2 input."),
+        (Window((11, 1), (1, 1), (1, 1)), (2, None), "an 11×1 kernel does not fit a 2×? input."),
+        (Window((18,), (1,), (1,)), (2,), "an 18 kernel does not fit a 2 input."),
+        (Window((110,), (1,), (1,)), (2,), "a 110 kernel does not fit a 2 input."),
+        (Window((80, 1), (1, 1), (1, 1)), (2, 2), "an 80×1 kernel does not fit a 2×2 input."),
+        (
+            Window((3, 3), (1, 1), (2, 2)),
+            (4, 9),
+            "a 3×3 kernel (spanning 5×5 with its dilation) does not fit a 4×9 input.",
+        ),
+        (Window((2, 2), (2, 2), (1, 1), noun="window"), (1, 5), "a 2×2 window does not fit a 1×5 input."),
+    ],
+)
+def test_messages(window, sizes, message):
+    with pytest.raises(ShapeError) as caught:
+        window.output_sizes(sizes)
+    assert str(caught.value) == message
+
+
+LINK = st.tuples(
+    st.integers(1, 4), st.integers(1, 3), st.integers(1, 3), st.booleans()
+)  # window stride dilation pooling
+
+
+@given(st.lists(LINK, min_size=1, max_size=4))
+def test_the_receptive_field_is_the_input_that_moves_one_output(links):
+    field = ReceptiveField.start(1)
+    seen = [frozenset([place]) for place in range(80)]
+    for size, stride, dilation, _ in links:
+        window = Window((size,), (stride,), (dilation,))
+        field = field.through(window)
+        (reach,) = window.span
+        seen = [
+            frozenset().union(*(seen[first + step * dilation] for step in range(size)))
+            for first in range(0, len(seen) - reach + 1, stride)
+        ]
+        if not seen:
+            return
+    assert max(seen[0]) - min(seen[0]) + 1 == field.size[0]
+    if len(seen) > 1:
+        assert min(seen[1]) - min(seen[0]) == field.stride[0]
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        [("conv", 3, 1, 1), ("pool", 2, 2, 1), ("conv", 3, 1, 1), ("pool", 2, 2, 1), ("conv", 3, 1, 1)],
+        [("conv", 3, 1, 1), ("conv", 3, 1, 1), ("conv", 3, 1, 1)],
+        [("conv", 2, 3, 1), ("conv", 3, 1, 2), ("pool", 3, 1, 1)],
+    ],
+    ids=["lecture-convnet", "lecture-without-pooling", "strides-and-dilation"],
+)
+def test_the_receptive_field_is_where_the_gradient_of_one_cell_is_not_zero(links):
+    field = ReceptiveField.start(1)
+
+    def network(x):
+        for kind, size, stride, dilation in links:
+            if kind == "conv":
+                x = convolution(x, jnp.ones((size, 1, 1)), ConvolutionGeometry((stride,), ((0, 0),), (dilation,)))
+            else:
+                x = -max_pooling(-x, PoolingGeometry((size,), (stride,), ((0, 0),)))
+        return x[0, :, 0]
+
+    for _, size, stride, dilation in links:
+        field = field.through(Window((size,), (stride,), (dilation,)))
+    x = jnp.asarray(np.random.default_rng(0).uniform(1, 2, (1, 44, 1)), jnp.float32)
+    moved = jax.jit(
+        lambda x: jax.vmap(lambda place: network(x.at[0, place, 0].set(-100.0)))(jnp.arange(44)) != network(x)
+    )
+    touched = np.flatnonzero(np.asarray(moved(x))[:, 0])
+    assert (touched[0], touched[-1] + 1) == (0, field.size[0])
+    following = np.flatnonzero(np.asarray(moved(x))[:, 1])
+    assert following[0] == field.stride[0]
+
+
+def test_the_lectures_receptive_fields():
+    conv, pool = Window((3, 3), (1, 1), (1, 1)), Window((2, 2), (2, 2), (1, 1))
+    field = ReceptiveField.start(2)
+    for window in (conv, pool, conv, pool, conv):
+        field = field.through(window)
+    assert field == ReceptiveField((18, 18), (4, 4))
+
+
+def test_a_merge_sees_what_the_larger_branch_sees():
+    assert ReceptiveField((3, 7), (1, 2)).union(ReceptiveField((5, 5), (1, 2))) == ReceptiveField((5, 7), (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0.00 Byte"),
+        (1023, "1023.00 Byte"),
+        (1024, "1.00 KB"),
+        (416808, "407.04 KB"),
+        (2848808, "2.72 MB"),
+        (1024**3, "1.00 GB"),
+        (5 * 1024**4, "5.00 TB"),
+        (5000 * 1024**4, "5000.00 TB"),
+    ],
+)
+def test_bytes_text(number, text):
+    assert bytes_text(number) == text
+
+
+def test_times_and_count():
+    assert times((26, None, 32)) == "26×?×32"
+    assert times(()) == ""
+    assert (count((22, 22, 128)), count(())) == (61952, 1)
