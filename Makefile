@@ -20,7 +20,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test sanitize lint format bench clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,16 @@ demo: $(VENV)/.ready-to-run ## train on handwritten digits and show the results
 
 test: $(VENV)/.ready-to-develop ## all tests and the examples of the documentation (ARGS="-m 'not slow'" to choose)
 	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
+
+sanitize: $(VENV)/.ready-to-develop ## the C++ tests of the native kernels under the address, undefined-behaviour and thread sanitizers
+	@$(BIN)/cmake -S native -B build/address -DCONVISTA_TESTS=ON -DCONVISTA_SANITIZE=address,undefined -DCONVISTA_RANDOM_CASES=30 \
+		"-DCONVISTA_TESTED=portable;avx512"
+	@$(BIN)/cmake --build build/address --parallel 2 --target native_tests
+	@$(BIN)/ctest --parallel 2 --test-dir build/address --output-on-failure
+	@$(BIN)/cmake -S native -B build/thread -DCONVISTA_TESTS=ON -DCONVISTA_SANITIZE=thread -DCONVISTA_RANDOM_CASES=10 \
+		-DCONVISTA_TESTED=portable
+	@$(BIN)/cmake --build build/thread --parallel 2 --target native_tests
+	@$(BIN)/ctest --parallel 2 --test-dir build/thread --output-on-failure
 
 lint: $(VENV)/.ready-to-develop ## style, formatting and types
 	@$(BIN)/ruff check $(SOURCES)
@@ -60,8 +70,11 @@ $(VENV)/.created:
 		echo "$(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@touch $@
 
-$(VENV)/.ready-to-run: $(VENV)/.created pyproject.toml $(LOCK)
-	@echo "Installing Convista and its libraries (once; a minute or two)" >&2
+# The sources of the native kernels: when they change, installing again builds the library again.
+NATIVE := $(wildcard native/*.h native/*.cc native/CMakeLists.txt)
+
+$(VENV)/.ready-to-run: $(VENV)/.created pyproject.toml $(LOCK) $(NATIVE)
+	@echo "Building the native kernels and installing Convista and its libraries (once; two or three minutes)" >&2
 	@$(PIP) --editable .
 	@touch $@
 

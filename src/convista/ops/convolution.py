@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from convista.kernels import convolution as native
+from convista.kernels import selection
+from convista.kernels.geometry import ConvolutionGeometry
+from convista.kernels.primitive import through_xla
 from convista.ops.taps import add_taps, taps
-
-
-@dataclass(frozen=True)
-class ConvolutionGeometry:
-    """What a convolution does besides its numbers; one entry for each spatial axis.
-
-    Args:
-        strides: Step of the window.
-        pads: Zeros ``(before, after)``.
-        dilation: Distance between taps.
-        groups: Channel groups that do not see each other.
-    """
-
-    strides: tuple[int, ...]
-    pads: tuple[tuple[int, int], ...]
-    dilation: tuple[int, ...]
-    groups: int = 1
 
 
 def convolution(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) -> jax.Array:
@@ -50,6 +36,12 @@ def convolution(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) 
 
     Source: Y. LeCun et al., «Gradient-based learning applied to document recognition», 1998; lecture 000.
     """
+    if native.takes(x, kernel, geometry) and selection.describe().native:
+        return native.forward(x, kernel, geometry)
+    return _through_xla(x, kernel, geometry)
+
+
+def _through_xla(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) -> jax.Array:
     if geometry.groups > 1:
         return _xla_convolution(x, kernel, geometry)
     if kernel.shape[-2] == 1 and kernel.size // kernel.shape[-1] <= _MAXIMUM_UNROLLED_TAPS:
@@ -185,3 +177,23 @@ _one_channel.defvjp(_one_channel_forward, _one_channel_backward)
 def _input_taps(x, window, geometry):
     padded = jnp.pad(x, ((0, 0), *geometry.pads, (0, 0)))
     return taps(padded, window, geometry.strides, geometry.dilation)
+
+
+def _any_input_gradient(gradient, kernel, *, geometry, shape):
+    if geometry.groups == 1:
+        return _input_gradient(gradient, kernel, shape, geometry)
+    x = jax.ShapeDtypeStruct(shape, gradient.dtype)
+    return jax.linear_transpose(lambda x: _xla_convolution(x, kernel, geometry), x)(gradient)[0]
+
+
+def _any_kernel_gradient(x, gradient, *, geometry, shape):
+    if geometry.groups == 1:
+        return _kernel_gradient(x, gradient, shape, geometry)
+    kernel = jax.ShapeDtypeStruct(shape, x.dtype)
+    return jax.linear_transpose(lambda kernel: _xla_convolution(x, kernel, geometry), kernel)(gradient)[0]
+
+
+# A program that was traced on a CPU may still be lowered for other machines.
+through_xla(native.FORWARD, _through_xla)
+through_xla(native.INPUT_GRADIENT, _any_input_gradient)
+through_xla(native.KERNEL_GRADIENT, _any_kernel_gradient)

@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from convista.kernels import pooling as native
+from convista.kernels import selection
+from convista.kernels.geometry import PoolingGeometry
+from convista.kernels.primitive import through_xla
 from convista.ops.taps import add_taps, taps
-
-
-@dataclass(frozen=True)
-class PoolingGeometry:
-    """The window of a pooling; one entry for each spatial axis.
-
-    Args:
-        size: Window size.
-        strides: Step of the window.
-        pads: Cells ``(before, after)`` that lie outside the picture.
-    """
-
-    size: tuple[int, ...]
-    strides: tuple[int, ...]
-    pads: tuple[tuple[int, int], ...]
-
-    @property
-    def padded(self) -> bool:
-        """Whether any cell lies outside the picture."""
-        return any(before or after for before, after in self.pads)
-
 
 # Above this many cells a window is not unrolled: the program would grow with the window, as in a global pooling.
 _MAXIMUM_UNROLLED_CELLS = 32
@@ -57,6 +39,12 @@ def max_pooling(x: jax.Array, geometry: PoolingGeometry) -> jax.Array:
 
     Source: lecture 000, «max-pooling».
     """
+    if native.takes(x, geometry) and selection.describe().native:
+        return native.max_pooling(x, geometry)
+    return _max_through_xla(x, geometry)
+
+
+def _max_through_xla(x, geometry):
     if math.prod(geometry.size) > _MAXIMUM_UNROLLED_CELLS:
         lowest = np.array(-np.inf, x.dtype)  # JAX differentiates the window only where this is a constant, also in jit
         return lax.reduce_window(
@@ -94,10 +82,10 @@ def _cells(x, geometry):
     return taps(x, geometry.size, geometry.strides, (1,) * len(geometry.size))
 
 
-def _first_equal(cells, y):
-    index = jnp.full(y.shape, len(cells) - 1, jnp.int8)
+def _first_equal(cells, y, dtype=jnp.int8):
+    index = jnp.full(y.shape, len(cells) - 1, dtype)
     for number, cell in reversed(list(enumerate(cells[:-1]))):
-        index = jnp.where(cell == y, jnp.int8(number), index)
+        index = jnp.where(cell == y, jnp.array(number, dtype), index)
     return index
 
 
@@ -121,7 +109,7 @@ def _scatter_to_cells(winner, gradient, shape, geometry):
     """Add each gradient to its winner where windows overlap or hang over the edge."""
     zero = jnp.zeros((), gradient.dtype)
     cells = math.prod(geometry.size)
-    pieces = [jnp.where(winner == jnp.int8(number), gradient, zero) for number in range(cells)]
+    pieces = [jnp.where(winner == jnp.array(number, winner.dtype), gradient, zero) for number in range(cells)]
     before = tuple(first for first, _ in geometry.pads)
     return add_taps(pieces, shape, geometry.size, geometry.strides, (1,) * len(geometry.size), before)
 
@@ -143,6 +131,12 @@ def average_pooling(x: jax.Array, geometry: PoolingGeometry) -> jax.Array:
         >>> average_pooling(x, PoolingGeometry((2, 2), (2, 2), ((0, 0), (0, 0)))).ravel().tolist()
         [2.5, 4.5, 10.5, 12.5]
     """
+    if native.takes(x, geometry) and selection.describe().native:
+        return native.average_pooling(x, geometry)
+    return _average_through_xla(x, geometry)
+
+
+def _average_through_xla(x, geometry):
     if math.prod(geometry.size) > _MAXIMUM_UNROLLED_CELLS:
         zero = np.zeros((), x.dtype)
         window, strides, pads = (1, *geometry.size, 1), (1, *geometry.strides, 1), ((0, 0), *geometry.pads, (0, 0))
@@ -162,6 +156,29 @@ def _cells_inside(sizes, geometry):
         positions = np.lib.stride_tricks.sliding_window_view(inside, geometry.size[axis])[:: geometry.strides[axis]]
         counts = counts * positions.sum(1).reshape([-1 if other == axis else 1 for other in range(len(sizes))])
     return counts[..., None]
+
+
+def _average_gradient(gradient, *, geometry, shape):
+    x = jax.ShapeDtypeStruct(shape, gradient.dtype)
+    return jax.linear_transpose(lambda x: _average_through_xla(x, geometry), x)(gradient)[0]
+
+
+def _max_and_winner(x, *, geometry):
+    cells = _cells(x, geometry)
+    y = functools.reduce(jnp.maximum, cells)
+    return [y, _first_equal(cells, y, native.index_dtype(geometry))]
+
+
+def _spread(gradient, winner, *, geometry, shape):
+    return _scatter_to_cells(winner, gradient, shape, geometry)
+
+
+# A program that was traced on a CPU may still be lowered for other machines.
+through_xla(native.MAX, _max_through_xla)
+through_xla(native.MAX_AND_WINNER, _max_and_winner)
+through_xla(native.SPREAD, _spread)
+through_xla(native.AVERAGE, _average_through_xla)
+through_xla(native.AVERAGE_GRADIENT, _average_gradient)
 
 
 def global_max(x: jax.Array, *, keepdims: bool = False) -> jax.Array:

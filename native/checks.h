@@ -1,0 +1,27 @@
+// Whether the sizes and steps that a caller names fit together. Nothing is computed before this has said yes.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "geometry.h"
+
+namespace convista {
+
+struct Sizes {
+  const int64_t* values;
+  std::size_t count;
+};
+
+// One entry for each spatial axis.
+struct Steps {
+  Sizes strides, before, after, dilation;
+};
+
+// Fills the geometry and returns an empty string, or says in one clause what is wrong. Buffers exist, so the product of a
+// buffer's sizes does not overflow unless it is zero; every other number is limited here so that sums and products of
+// two of them stay far below 2⁶³.
+std::string check_convolution(Sizes x, Sizes w, Sizes y, Steps steps, int64_t groups, ConvolutionGeometry& geometry);
+std::string check_pooling(Sizes x, Sizes y, Sizes window, Steps steps, PoolingGeometry& geometry);
+
+}  // namespace convista

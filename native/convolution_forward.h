@@ -1,0 +1,46 @@
+// y = relu(convolution(x, w) + bias).
+#pragma once
+#include "depthwise.h"
+#include "gather_kernel.h"
+#include "memory.h"
+
+namespace convista::CONVISTA_TARGET {
+
+// One tap of one group: rows of `channels` weights into every block.
+inline void pack_tap(const float* weights, int64_t row_stride, int64_t channels, int64_t rows, const Blocks& blocks, int64_t first_row,
+                     float* packed) {
+  for (int64_t block = 0; block < blocks.count(); ++block) {
+    const int64_t width = blocks.width(block) * kWidth, start = block * kVectors * kWidth, live = smaller(width, channels - start);
+    float* to = packed + blocks.start(block) + first_row * width;
+    for (int64_t row = 0; row < rows; ++row, to += width) {
+      std::memcpy(to, weights + row * row_stride + start, static_cast<size_t>(live) * sizeof(float));
+      for (int64_t i = live; i < width; ++i) to[i] = 0.0f;
+    }
+  }
+}
+
+inline void convolution_forward(const ConvolutionGeometry& g, const float* x, const float* w, const float* bias, bool relu, float* y,
+                                Workers& workers) {
+  if (is_depthwise(g)) return depthwise_forward(g, x, w, bias, relu, y, workers);
+  GatherJob job{forward_gather(g), {}, nullptr, 1, 0, 0};
+  const Gather& gather = job.gather;
+  const Blocks blocks = blocks_of(gather);
+  Layout size;
+  size.take<Segment>(segments_needed(gather));
+  size.take<float>(g.groups * blocks.size());
+  Layout memory(workers.shared(size.bytes()));
+  place_segments(job.gather, memory.take<Segment>(segments_needed(gather)));
+  job.packed = memory.take<float>(g.groups * blocks.size());
+
+  const int64_t taps = gather.taps(), channels = gather.group_sources(), targets = gather.group_targets();
+  workers.run(static_cast<int>(taps * g.groups), [&](int task) {
+    const int64_t tap = task % taps, group = task / taps;
+    pack_tap(w + tap * channels * g.out_channels + group * targets, g.out_channels, targets, channels, blocks, tap * channels,
+             job.packed + group * blocks.size());
+  });
+  plan_job(job, 0);
+  const GatherCall call{x, bias, relu, y};
+  workers.run(static_cast<int>(job.tasks), [&](int task) { gather_task(job, call, task, workers); });
+}
+
+}  // namespace convista::CONVISTA_TARGET

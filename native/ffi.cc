@@ -1,0 +1,276 @@
+// The one file that knows XLA: handlers that check what they are given and call the chosen kernels.
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "checks.h"
+#include "kernels.h"
+#include "pool_workers.h"
+#include "xla/ffi/api/ffi.h"
+
+namespace ffi = xla::ffi;
+
+namespace convista {
+namespace {
+
+using Floats = ffi::Buffer<ffi::F32>;
+using FloatsOut = ffi::Result<Floats>;
+using Integers = ffi::Span<const int64_t>;
+
+class XlaPool final : public Pool {
+ public:
+  explicit XlaPool(ffi::ThreadPool& pool)
+      : pool_(pool), threads_(static_cast<int>(std::clamp<int64_t>(pool.num_threads(), 1, 1 << 10))) {}
+  int threads() const override { return threads_; }
+  void schedule(std::function<void()> task) override { pool_.Schedule(std::move(task)); }
+
+ private:
+  ffi::ThreadPool& pool_;
+  int threads_;
+};
+
+Sizes sizes(Integers values) { return {values.begin(), values.size()}; }
+
+template <typename Buffer>
+Sizes sizes_of(const Buffer& buffer) {
+  return sizes(buffer.dimensions());
+}
+
+// No exception passes the C boundary.
+template <typename Call>
+ffi::Error guarded(ffi::ThreadPool& threads, const Call& call) {
+  try {
+    XlaPool pool(threads);
+    PoolWorkers workers(pool);
+    call(workers);
+  } catch (const std::bad_alloc&) {
+    return ffi::Error(ffi::ErrorCode::kResourceExhausted, "Convista's native kernel found no scratch memory");
+  }
+  return ffi::Error::Success();
+}
+
+ffi::Error wrong(const char* kernel, const std::string& problem) {
+  return ffi::Error::InvalidArgument(std::string(kernel) + ": " + problem);
+}
+
+bool empty(const Floats& buffer) { return buffer.element_count() == 0; }
+
+void fill_zero(FloatsOut& buffer) { std::fill_n(buffer->typed_data(), buffer->element_count(), 0.0f); }
+
+ffi::Error convolution_forward(ffi::ThreadPool threads, Floats x, Floats w, ffi::RemainingArgs optional_bias, FloatsOut y,
+                               Integers strides, Integers before, Integers after, Integers dilation, int64_t groups,
+                               bool relu) {
+  ConvolutionGeometry geometry;
+  const Steps steps{sizes(strides), sizes(before), sizes(after), sizes(dilation)};
+  const std::string problem = check_convolution(sizes_of(x), sizes_of(w), sizes_of(*y), steps, groups, geometry);
+  if (!problem.empty()) return wrong("convolution", problem);
+  if (optional_bias.size() > 1) return wrong("convolution", "takes an input, a kernel and at most one bias");
+  const float* bias = nullptr;
+  if (optional_bias.size() == 1) {
+    const auto given = optional_bias.get<Floats>(0);
+    if (!given.has_value()) return wrong("convolution", "a bias is float32");
+    if (given->dimensions().size() != 1 || given->dimensions()[0] != geometry.out_channels) {
+      return wrong("convolution", "a bias has one number for each filter");
+    }
+    bias = given->typed_data();
+  }
+  if (empty(*y)) return ffi::Error::Success();
+  if (empty(x) || empty(w)) {
+    const int64_t count = static_cast<int64_t>(y->element_count());
+    for (int64_t i = 0; i < count; ++i) {
+      const float sum = bias == nullptr ? 0.0f : bias[i % geometry.out_channels];
+      y->typed_data()[i] = relu && sum < 0.0f ? 0.0f : sum;
+    }
+    return ffi::Error::Success();
+  }
+  return guarded(threads, [&](Workers& workers) {
+    chosen().convolution_forward(geometry, x.typed_data(), w.typed_data(), bias, relu, y->typed_data(), workers);
+  });
+}
+
+ffi::Error convolution_input_gradient(ffi::ThreadPool threads, Floats dy, Floats w, FloatsOut dx, Integers strides,
+                                      Integers before, Integers after, Integers dilation, int64_t groups) {
+  ConvolutionGeometry geometry;
+  const Steps steps{sizes(strides), sizes(before), sizes(after), sizes(dilation)};
+  const std::string problem = check_convolution(sizes_of(*dx), sizes_of(w), sizes_of(dy), steps, groups, geometry);
+  if (!problem.empty()) return wrong("convolution, gradient by input", problem);
+  if (empty(*dx)) return ffi::Error::Success();
+  if (empty(dy) || empty(w)) {
+    fill_zero(dx);
+    return ffi::Error::Success();
+  }
+  return guarded(threads, [&](Workers& workers) {
+    chosen().convolution_input_gradient(geometry, dy.typed_data(), w.typed_data(), dx->typed_data(), workers);
+  });
+}
+
+ffi::Error convolution_kernel_gradient(ffi::ThreadPool threads, Floats x, Floats dy, FloatsOut dw,
+                                       ffi::RemainingRets optional_dbias, Integers strides, Integers before,
+                                       Integers after, Integers dilation, int64_t groups) {
+  ConvolutionGeometry geometry;
+  const Steps steps{sizes(strides), sizes(before), sizes(after), sizes(dilation)};
+  const std::string problem = check_convolution(sizes_of(x), sizes_of(*dw), sizes_of(dy), steps, groups, geometry);
+  const char* name = "convolution, gradient by kernel";
+  if (!problem.empty()) return wrong(name, problem);
+  if (optional_dbias.size() > 1) return wrong(name, "returns a kernel's gradient and at most one bias's");
+  float* dbias = nullptr;
+  if (optional_dbias.size() == 1) {
+    const auto given = optional_dbias.get<Floats>(0);
+    if (!given.has_value()) return wrong(name, "a bias is float32");
+    FloatsOut buffer = *given;
+    if (buffer->dimensions().size() != 1 || buffer->dimensions()[0] != geometry.out_channels) {
+      return wrong(name, "a bias has one number for each filter");
+    }
+    dbias = buffer->typed_data();
+  }
+  if (empty(*dw) || empty(x) || empty(dy)) {
+    if (dbias != nullptr) return wrong(name, "an empty sum has no bias");
+    fill_zero(dw);
+    return ffi::Error::Success();
+  }
+  return guarded(threads, [&](Workers& workers) {
+    chosen().convolution_kernel_gradient(geometry, x.typed_data(), dy.typed_data(), dw->typed_data(), dbias, workers);
+  });
+}
+
+// Winners are numbered in one byte where a window has at most 256 cells.
+std::string check_index(const ffi::AnyBuffer& index, Sizes y, const PoolingGeometry& geometry) {
+  const auto dimensions = index.dimensions();
+  if (dimensions.size() != y.count || !std::equal(dimensions.begin(), dimensions.end(), y.values)) {
+    return "the winners have the shape of the output";
+  }
+  const int64_t cells = geometry.size[0] * geometry.size[1] * geometry.size[2];
+  if (index.element_type() == ffi::U8 ? cells > 256 : index.element_type() != ffi::S32) {
+    return "the winners are int32, or uint8 for a window of at most 256 cells";
+  }
+  return "";
+}
+
+ffi::Error max_pooling_forward(ffi::ThreadPool threads, Floats x, FloatsOut y, ffi::RemainingRets optional_index,
+                               Integers window, Integers strides, Integers before, Integers after) {
+  PoolingGeometry geometry;
+  const Steps steps{sizes(strides), sizes(before), sizes(after), {}};
+  std::string problem = check_pooling(sizes_of(x), sizes_of(*y), sizes(window), steps, geometry);
+  void* index = nullptr;
+  bool small = true;
+  if (problem.empty() && optional_index.size() > 1) problem = "returns the largest cells and at most their numbers";
+  if (problem.empty() && optional_index.size() == 1) {
+    const auto given = optional_index.get<ffi::AnyBuffer>(0);
+    if (!given.has_value()) return given.error();
+    ffi::Result<ffi::AnyBuffer> buffer = *given;
+    problem = check_index(*buffer, sizes_of(*y), geometry);
+    index = buffer->untyped_data();
+    small = buffer->element_type() == ffi::U8;
+  }
+  if (!problem.empty()) return wrong("max pooling", problem);
+  if (empty(*y)) return ffi::Error::Success();
+  if (empty(x)) return wrong("max pooling", "an input has at least one cell");
+  return guarded(threads, [&](Workers& workers) {
+    if (small) {
+      auto* winners = static_cast<uint8_t*>(index);
+      chosen().max_pooling_forward_small(geometry, x.typed_data(), y->typed_data(), winners, workers);
+    } else {
+      auto* winners = static_cast<int32_t*>(index);
+      chosen().max_pooling_forward_large(geometry, x.typed_data(), y->typed_data(), winners, workers);
+    }
+  });
+}
+
+ffi::Error max_pooling_gradient(ffi::ThreadPool threads, Floats dy, ffi::AnyBuffer index, FloatsOut dx, Integers window,
+                                Integers strides, Integers before, Integers after) {
+  PoolingGeometry geometry;
+  const Steps steps{sizes(strides), sizes(before), sizes(after), {}};
+  std::string problem = check_pooling(sizes_of(*dx), sizes_of(dy), sizes(window), steps, geometry);
+  if (problem.empty()) problem = check_index(index, sizes_of(dy), geometry);
+  if (!problem.empty()) return wrong("max pooling, gradient", problem);
+  if (empty(*dx)) return ffi::Error::Success();
+  if (empty(dy)) {
+    fill_zero(dx);
+    return ffi::Error::Success();
+  }
+  return guarded(threads, [&](Workers& workers) {
+    if (index.element_type() == ffi::U8) {
+      const auto* winners = static_cast<const uint8_t*>(index.untyped_data());
+      chosen().max_pooling_gradient_small(geometry, dy.typed_data(), winners, dx->typed_data(), workers);
+    } else {
+      const auto* winners = static_cast<const int32_t*>(index.untyped_data());
+      chosen().max_pooling_gradient_large(geometry, dy.typed_data(), winners, dx->typed_data(), workers);
+    }
+  });
+}
+
+ffi::Error sum_pooling_forward(ffi::ThreadPool threads, Floats x, FloatsOut y, Integers window, Integers strides,
+                               Integers before, Integers after, bool mean) {
+  PoolingGeometry geometry;
+  const Steps steps{sizes(strides), sizes(before), sizes(after), {}};
+  const std::string problem = check_pooling(sizes_of(x), sizes_of(*y), sizes(window), steps, geometry);
+  if (!problem.empty()) return wrong("sum pooling", problem);
+  if (empty(*y)) return ffi::Error::Success();
+  if (empty(x)) return wrong("sum pooling", "an input has at least one cell");
+  return guarded(threads, [&](Workers& workers) {
+    chosen().sum_pooling_forward(geometry, x.typed_data(), mean, y->typed_data(), workers);
+  });
+}
+
+ffi::Error sum_pooling_gradient(ffi::ThreadPool threads, Floats dy, FloatsOut dx, Integers window, Integers strides,
+                                Integers before, Integers after, bool mean) {
+  PoolingGeometry geometry;
+  const Steps steps{sizes(strides), sizes(before), sizes(after), {}};
+  const std::string problem = check_pooling(sizes_of(*dx), sizes_of(dy), sizes(window), steps, geometry);
+  if (!problem.empty()) return wrong("sum pooling, gradient", problem);
+  if (empty(*dx)) return ffi::Error::Success();
+  if (empty(dy)) {
+    fill_zero(dx);
+    return ffi::Error::Success();
+  }
+  return guarded(threads, [&](Workers& workers) {
+    chosen().sum_pooling_gradient(geometry, dy.typed_data(), mean, dx->typed_data(), workers);
+  });
+}
+
+ffi::Error threads_of_pool(ffi::ThreadPool threads, ffi::ResultBufferR0<ffi::S32> count) {
+  *count->typed_data() = static_cast<int32_t>(std::max<int64_t>(threads.num_threads(), 1));
+  return ffi::Error::Success();
+}
+
+}  // namespace
+}  // namespace convista
+
+#define CONVISTA_EXPORT extern "C" __attribute__((visibility("default")))
+
+#define CONVISTA_STEPS Attr<Integers>("strides").Attr<Integers>("before").Attr<Integers>("after")
+
+using convista::Floats;
+using convista::Integers;
+
+#define CONVISTA_HANDLER(name, function, binding)                                              \
+  CONVISTA_EXPORT XLA_FFI_Error* name(XLA_FFI_CallFrame* frame);                                \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(name, convista::function, ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().binding)
+
+CONVISTA_HANDLER(convista_convolution_forward, convolution_forward,
+                 Arg<Floats>().Arg<Floats>().RemainingArgs().Ret<Floats>().CONVISTA_STEPS.Attr<Integers>("dilation")
+                     .Attr<int64_t>("groups").Attr<bool>("relu"));
+CONVISTA_HANDLER(convista_convolution_input_gradient, convolution_input_gradient,
+                 Arg<Floats>().Arg<Floats>().Ret<Floats>().CONVISTA_STEPS.Attr<Integers>("dilation")
+                     .Attr<int64_t>("groups"));
+CONVISTA_HANDLER(convista_convolution_kernel_gradient, convolution_kernel_gradient,
+                 Arg<Floats>().Arg<Floats>().Ret<Floats>().RemainingRets().CONVISTA_STEPS.Attr<Integers>("dilation")
+                     .Attr<int64_t>("groups"));
+CONVISTA_HANDLER(convista_max_pooling_forward, max_pooling_forward,
+                 Arg<Floats>().Ret<Floats>().RemainingRets().Attr<Integers>("window").CONVISTA_STEPS);
+CONVISTA_HANDLER(convista_max_pooling_gradient, max_pooling_gradient,
+                 Arg<Floats>().Arg<ffi::AnyBuffer>().Ret<Floats>().Attr<Integers>("window").CONVISTA_STEPS);
+CONVISTA_HANDLER(convista_sum_pooling_forward, sum_pooling_forward,
+                 Arg<Floats>().Ret<Floats>().Attr<Integers>("window").CONVISTA_STEPS.Attr<bool>("mean"));
+CONVISTA_HANDLER(convista_sum_pooling_gradient, sum_pooling_gradient,
+                 Arg<Floats>().Ret<Floats>().Attr<Integers>("window").CONVISTA_STEPS.Attr<bool>("mean"));
+CONVISTA_HANDLER(convista_threads, threads_of_pool, Ret<ffi::BufferR0<ffi::S32>>());
+
+// What the handlers take and return; INTERFACE in src/convista/kernels/native.py.
+CONVISTA_EXPORT int convista_interface() { return 1; }
+CONVISTA_EXPORT const char* convista_chosen() { return convista::chosen().name; }
+CONVISTA_EXPORT bool convista_choose(const char* name) { return name != nullptr && convista::choose(name); }
+CONVISTA_EXPORT bool convista_runs(const char* name) { return name != nullptr && convista::runs(name); }

@@ -1,0 +1,159 @@
+// GFLOP/s of forward, input gradient and kernel gradient per shape, and the share of the FMA peak: best of many, kernels and pure
+// multiply-adds taking turns. One thread is timed by its processor time, so that neighbours on a busy machine count less;
+// several threads by the clock on the wall. Only products with real inputs count: a tap on padding is no work.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <functional>
+#include <vector>
+#include "../convolution.h"
+#include "thread_workers.h"
+
+namespace {
+
+using namespace convista;
+namespace target = convista::CONVISTA_TARGET;
+
+double now(clockid_t clock) {
+  timespec time;
+  clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+double seconds_of(int threads, const std::function<void()>& work) {
+  const clockid_t clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+  const double start = now(clock);
+  work();
+  return now(clock) - start;
+}
+
+// Independent multiply-adds in registers, as many as a register tile has. Written out, because a loop over an array of sums may
+// end up in memory; sum·factor + value, because an invariant product would be hoisted; different starts, or all sums are one.
+double multiply_adds(long count, float seed) {
+  const target::Vector factor = target::fill(seed), value = target::fill(seed * 0.5f);
+  const auto start = [&](float step) { return target::fill(seed + step); };
+  target::Vector a = start(1), b = start(2), c = start(3), d = start(4), e = start(5), f = start(6), g = start(7), h = start(8), i = start(9),
+                 j = start(10), k = start(11), l = start(12);
+  for (long repeat = 0; repeat < count; ++repeat) {
+    a = a * factor + value, b = b * factor + value, c = c * factor + value, d = d * factor + value;
+    e = e * factor + value, f = f * factor + value, g = g * factor + value, h = h * factor + value;
+    i = i * factor + value, j = j * factor + value, k = k * factor + value, l = l * factor + value;
+  }
+  asm volatile("" : : "x"(a + b + c + d + e + f + g + h + i + j + k + l));
+  return 2.0 * count * 12 * target::kWidth;
+}
+
+// Operations per second of one burst on all threads.
+double burst(Workers& workers, int threads) {
+  constexpr long kCount = 200000;
+  double work = 0;
+  const double seconds = seconds_of(threads, [&] {
+    workers.run(threads, [&](int task) {
+      const double done = multiply_adds(kCount, 0.001f);
+      if (task == 0) work = done * threads;
+    });
+  });
+  return work / seconds;
+}
+
+double peak = 0;  // best burst so far
+
+double measure_speed(Workers& workers, int threads, double budget, double operations, const std::function<void()>& work) {
+  const double end = now(CLOCK_MONOTONIC) + budget;
+  double best = 0;
+  for (int repeat = 0; repeat < 5 || now(CLOCK_MONOTONIC) < end; ++repeat) {
+    best = std::max(best, operations / seconds_of(threads, work));
+    if (repeat % 4 == 0) peak = std::max(peak, burst(workers, threads));
+  }
+  return best;
+}
+
+struct Shape {
+  const char* name;
+  int64_t batch, in, channels, filters, kernel, stride, padding, groups;
+};
+
+const Shape kShapes[] = {
+    {"lecture 1: 28² 1→32 3×3", 128, 28, 1, 32, 3, 1, 0, 1},
+    {"lecture 2: 13² 32→64 3×3", 128, 13, 32, 64, 3, 1, 0, 1},
+    {"lecture 3: 5² 64→128 3×3", 128, 5, 64, 128, 3, 1, 0, 1},
+    {"32² 3→64 3×3 same", 16, 32, 3, 64, 3, 1, 1, 1},
+    {"56² 64→64 3×3 same", 1, 56, 64, 64, 3, 1, 1, 1},
+    {"28² 128→128 3×3 same", 1, 28, 128, 128, 3, 1, 1, 1},
+    {"14² 256→256 3×3 same", 2, 14, 256, 256, 3, 1, 1, 1},
+    {"7² 512→512 3×3 same", 8, 7, 512, 512, 3, 1, 1, 1},
+    {"4² 512→512 3×3 same", 32, 4, 512, 512, 3, 1, 1, 1},
+    {"28² 128→256 3×3 stride 2", 2, 28, 128, 256, 3, 2, 1, 1},
+    {"14² 256→512 1×1", 16, 14, 256, 512, 1, 1, 0, 1},
+    {"28² 128→256 1×1 stride 2", 16, 28, 128, 256, 1, 2, 0, 1},
+    {"14² 64→96 5×5 same", 8, 14, 64, 96, 5, 1, 2, 1},
+    {"56² 3→64 7×7 stride 2", 8, 112, 3, 64, 7, 2, 3, 1},
+    {"28² 64→64 7×7 same", 2, 28, 64, 64, 7, 1, 3, 1},
+    {"14² 100→100 3×3 same", 8, 14, 100, 100, 3, 1, 1, 1},
+    {"28² 128→128 3×3, 4 groups", 4, 28, 128, 128, 3, 1, 1, 4},
+    {"56² 64 depthwise 3×3", 8, 56, 64, 64, 3, 1, 1, 64},
+    {"28² 256 depthwise 3×3", 8, 28, 256, 256, 3, 1, 1, 256},
+    {"28² 256 depthwise 3×3 s2", 8, 28, 256, 256, 3, 2, 1, 256},
+    {"14² 512 depthwise 5×5", 8, 14, 512, 512, 5, 1, 2, 512},
+    {"56² 32→64 depthwise 3×3 ×2", 8, 56, 32, 64, 3, 1, 1, 32},
+};
+
+ConvolutionGeometry geometry(const Shape& s) {
+  const int64_t out = (s.in + 2 * s.padding - s.kernel) / s.stride + 1;
+  return {s.batch, s.channels, s.filters, s.groups, {1, s.in, s.in}, {1, out, out}, {1, s.kernel, s.kernel}, {1, s.stride, s.stride},
+          {1, 1, 1},  {0, s.padding, s.padding}};
+}
+
+double real_operations(const ConvolutionGeometry& g) {
+  double taps = 1;
+  for (int i = 0; i < 3; ++i) {
+    int64_t inside = 0;
+    for (int64_t o = 0; o < g.out[i]; ++o)
+      for (int64_t k = 0; k < g.kernel[i]; ++k) {
+        const int64_t at = o * g.stride[i] + k * g.dilation[i] - g.before[i];
+        inside += at >= 0 && at < g.in[i];
+      }
+    taps *= static_cast<double>(inside);
+  }
+  return 2.0 * g.batch * taps * (g.in_channels / g.groups) * g.out_channels;
+}
+
+std::vector<float> numbers(int64_t count) {
+  std::vector<float> values(count);
+  for (int64_t i = 0; i < count; ++i) values[i] = static_cast<float>(i * 7919 % 2000) / 1000.0f - 1.0f;
+  return values;
+}
+
+void measure(const Shape& shape, Workers& workers, int threads, double budget) {
+  const ConvolutionGeometry g = geometry(shape);
+  const int64_t sources = g.batch * g.in[1] * g.in[2] * g.in_channels, targets = g.batch * g.out[1] * g.out[2] * g.out_channels;
+  const int64_t weights = g.kernel[1] * g.kernel[2] * g.in_channels / g.groups * g.out_channels;
+  std::vector<float> x = numbers(sources), w = numbers(weights), dy = numbers(targets), bias = numbers(g.out_channels);
+  std::vector<float> y(targets), dx(sources), dw(weights), dbias(g.out_channels);
+  const double operations = real_operations(g);
+  std::printf("%-30s", shape.name);
+  const auto report = [&](const std::function<void()>& call) {
+    const double speed = measure_speed(workers, threads, budget, operations, call);
+    std::printf("%8.1f %3.0f%%", speed / 1e9, 100 * speed / peak);
+    std::fflush(stdout);
+  };
+  report([&] { target::convolution_forward(g, x.data(), w.data(), bias.data(), true, y.data(), workers); });
+  report([&] { target::convolution_input_gradient(g, dy.data(), w.data(), dx.data(), workers); });
+  report([&] { target::convolution_kernel_gradient(g, x.data(), dy.data(), dw.data(), dbias.data(), workers); });
+  std::printf("\n");
+}
+
+}  // namespace
+
+// convolution_bench [threads] [seconds per entry] [part of a shape's name]
+int main(int count, char** arguments) {
+  const int threads = count > 1 ? std::atoi(arguments[1]) : 2;
+  const double budget = count > 2 ? std::atof(arguments[2]) : 0.3;
+  ThreadWorkers workers(threads);
+  for (int repeat = 0; repeat < 200; ++repeat) peak = std::max(peak, burst(workers, threads));
+  std::printf("%d threads, FMA peak %.1f GFLOP/s\n%-30s%13s%13s%13s\n", threads, peak / 1e9, "shape", "forward", "dx", "dw");
+  for (const Shape& shape : kShapes)
+    if (count <= 3 || std::strstr(shape.name, arguments[3])) measure(shape, workers, threads, budget);
+}

@@ -1,0 +1,90 @@
+// Vectors of float32 as wide as the instruction set that this translation unit is compiled for.
+//
+// Compile with -std=c++20 -O3 -fno-math-errno -ffp-contract=fast (ISO mode turns contraction off, and with it the fused
+// multiply-add that everything here is built on). Never -ffast-math: NaN and infinities must come through.
+#pragma once
+#include <cstdint>
+#include <cstring>
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+#ifndef CONVISTA_TARGET
+#error "CONVISTA_TARGET names the namespace of this instruction set: portable, avx2 or avx512"
+#endif
+
+namespace convista::CONVISTA_TARGET {
+
+#if defined(__AVX512F__)
+constexpr int kWidth = 16;
+constexpr bool kManyRegisters = true;
+#elif defined(__AVX__)
+constexpr int kWidth = 8;
+constexpr bool kManyRegisters = false;
+#elif defined(__aarch64__)
+constexpr int kWidth = 4;
+constexpr bool kManyRegisters = true;
+#else
+constexpr int kWidth = 4;
+constexpr bool kManyRegisters = false;
+#endif
+
+typedef float Vector __attribute__((vector_size(kWidth * sizeof(float))));
+typedef float UnalignedVector __attribute__((vector_size(kWidth * sizeof(float)), aligned(4), may_alias));
+
+inline Vector load(const float* from) { return *reinterpret_cast<const UnalignedVector*>(from); }
+inline void store(float* to, Vector value) { *reinterpret_cast<UnalignedVector*>(to) = value; }
+// Minus keeps the sign of −0.0, which plus would lose.
+inline Vector fill(float value) { return value - Vector{}; }
+// NaN is not below zero, so it stays.
+inline Vector relu_of(Vector value) { return value < Vector{} ? Vector{} : value; }
+
+// The first `lanes` elements; the others are zero and their memory is not touched.
+inline Vector load_part(const float* from, int lanes) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << lanes) - 1), from);
+#else
+  Vector value{};
+  for (int lane = 0; lane < lanes; ++lane) value[lane] = from[lane];
+  return value;
+#endif
+}
+
+inline void store_part(float* to, Vector value, int lanes) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << lanes) - 1), value);
+#else
+  for (int lane = 0; lane < lanes; ++lane) to[lane] = value[lane];
+#endif
+}
+
+// The first `lanes` of 1 … kWidth elements. A mask costs AVX-512 nothing, so only the others ask whether the vector is full.
+inline Vector load_lanes(const float* from, int lanes) {
+#if defined(__AVX512F__)
+  return load_part(from, lanes);
+#else
+  return lanes == kWidth ? load(from) : load_part(from, lanes);
+#endif
+}
+
+inline void store_lanes(float* to, Vector value, int lanes) {
+#if defined(__AVX512F__)
+  store_part(to, value, lanes);
+#else
+  if (lanes == kWidth) {
+    store(to, value);
+  } else {
+    store_part(to, value, lanes);
+  }
+#endif
+}
+
+// Register tiles are arrays of vectors: every loop over one must be unrolled whole, or the array lives in memory (GCC 12 at -O3
+// gives up on nested loops of 24, which cost a tenth of the speed).
+#define CONVISTA_UNROLL _Pragma("GCC unroll 32")
+
+inline int64_t divide_up(int64_t amount, int64_t by) { return (amount + by - 1) / by; }
+inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+inline int64_t between(int64_t low, int64_t value, int64_t high) { return larger(low, smaller(value, high)); }
+
+}  // namespace convista::CONVISTA_TARGET
