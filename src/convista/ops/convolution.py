@@ -11,7 +11,7 @@ from jax import lax
 
 from convista.kernels import convolution as native
 from convista.kernels import selection
-from convista.kernels.geometry import ConvolutionGeometry
+from convista.kernels.geometry import ConvolutionGeometry as ConvolutionGeometry
 from convista.kernels.primitive import through_xla
 from convista.ops.taps import add_taps, taps
 

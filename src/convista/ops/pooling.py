@@ -12,7 +12,7 @@ from jax import lax
 
 from convista.kernels import pooling as native
 from convista.kernels import selection
-from convista.kernels.geometry import PoolingGeometry
+from convista.kernels.geometry import PoolingGeometry as PoolingGeometry
 from convista.kernels.primitive import through_xla
 from convista.ops.taps import add_taps, taps
 
