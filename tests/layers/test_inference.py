@@ -261,3 +261,15 @@ def test_inputs_of_at_least_means_that_one_less_is_too_small(size, layers):
         infer(change(nodes, f"give inputs of at least {least}×{least}"))
         with pytest.raises(ShapeError):
             infer(change(nodes, f"give inputs of at least {least - 1}×{least - 1}"))
+
+
+def test_channels_first_and_a_batch_axis_of_unknown_size():
+    with pytest.raises(ShapeError) as caught:
+        Conv2D(8, 3)(Input((1, 28, 28)))
+    assert str(caught.value) == (
+        "Conv2D 'conv2d': a 3×3 kernel does not fit a 1×28 input (output_h = (1 + 0 − 3) // 1 + 1 = −1). "
+        "Received input_shape=(1, 28, 28). Put the channels last: shape (28, 28, 1), and x.transpose(0, 2, 3, 1) for "
+        "the data or use padding=\"same\" in 'conv2d'."
+    )
+    with pytest.raises(ShapeError, match=r"Leave the batch axis out: shape \(28, 28, 1\)\.$"):
+        Conv2D(8, 3)(Input((None, 28, 28, 1)))

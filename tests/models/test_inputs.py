@@ -7,7 +7,7 @@ import pytest
 
 from convista import Sequential
 from convista.errors import ArgumentError, ConvistaError, DataError, ShapeError
-from convista.layers import Dense, Flatten, Input, Rescaling
+from convista.layers import BatchNormalization, Dense, Flatten, Input, Rescaling
 from convista.models.inputs import arranged, check_shape, check_values
 from convista.training.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 
@@ -116,13 +116,26 @@ def test_numbers_are_finite_also_far_behind(bad):
     )
 
 
-@pytest.mark.parametrize(("dtype", "refused"), [("uint8", True), ("int32", True), ("float32", False)])
-def test_whole_numbers_0_to_255_need_a_scale(dtype, refused):
+def test_float_pictures_0_to_255_need_a_scale():
+    x = np.full((7, 28, 28, 1), 200, "float32")
+    x[0] = 0
+    with pytest.raises(DataError) as caught:
+        pictures().predict(x)
+    assert str(caught.value) == (
+        "x: pictures given as floats 0…255 need a scale, or training is slow and poor. "
+        "Received dtype float32, values 0…200. "
+        "Pass x / 255, or put Rescaling(1 / 255) first in the model; Rescaling(1) if so meant."
+    )
+    pictures().predict(x / 255)
+    pictures().predict(x - 100)  # already centred
+    for first in (Rescaling(1 / 255), Rescaling(1), BatchNormalization()):
+        assert Sequential([first, *pictures().layers]).predict(x).shape == (7, 10)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_whole_numbers_0_to_255_need_a_scale(dtype):
     x = np.full((7, 28, 28, 1), 200, dtype)
     x[0] = 0
-    if not refused:
-        pictures().predict(x)
-        return
     with pytest.raises(DataError) as caught:
         pictures().predict(x)
     assert str(caught.value) == (
@@ -209,6 +222,33 @@ def test_softmax_and_from_logits(loss):
         f'Take activation="softmax" away, or use {loss.__name__}(from_logits=False).'
     )
     pictures(loss(from_logits=True), activation=None)
+
+
+def test_a_forgotten_flatten_is_named():
+    model = Sequential([Dense(3, activation="softmax", input_shape=(8, 8, 1))])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ShapeError) as caught:
+        model.fit(np.zeros((4, 8, 8, 1), np.float32), np.zeros(4, int), verbose=0)
+    assert str(caught.value) == (
+        "SparseCategoricalCrossentropy: for an output of shape (8, 8, 3) the targets have the shape (N, 8, 8). "
+        "Received targets of shape (4,). "
+        "Put Flatten() or GlobalAveragePooling2D() before the last Dense layer: one answer per example."
+    )
+
+
+def test_wrong_labels_are_said_to_be_in_the_validation_data():
+    model = pictures()
+    x, y = np.zeros((7, 28, 28, 1), np.float32), np.zeros(7, int)
+    with pytest.raises(DataError, match=r"^SparseCategoricalCrossentropy, y of validation_data: a label is between"):
+        model.fit(x, y, validation_data=(x, y + 50), verbose=0)
+
+
+def test_forgotten_brackets_around_layers():
+    with pytest.raises(ArgumentError) as caught:
+        Sequential(Flatten(), Dense(3))
+    assert str(caught.value) == (
+        "Sequential: name is a text. Received name of Dense. Put the layers into one list: Sequential([first, second])."
+    )
 
 
 def test_a_model_without_input_shape_is_checked_when_it_has_one():

@@ -278,7 +278,7 @@ def test_every_batch_of_a_stream_is_checked():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"y": None}, "fit: fit takes inputs and targets. Received y=None. model.fit(x, y)."),
+        ({"y": None}, "fit: inputs and targets are both needed. Received y=None. model.fit(x, y)."),
         ({"epochs": 0}, "fit: epochs is a whole number of at least 1. Received epochs=0."),
         ({"epochs": 2.0}, "fit: epochs is a whole number of at least 1. Received epochs=2.0."),
         ({"batch_size": 0}, "fit: batch_size is a whole number of at least 1. Received batch_size=0."),
@@ -607,7 +607,7 @@ def test_evaluate_says_what_it_found_on_standard_error(capsys):
 def test_without_targets_or_compile(verb):
     with pytest.raises(ArgumentError) as caught:
         getattr(net(), verb)(X, None)
-    assert str(caught.value) == f"{verb}: {verb} takes inputs and targets. Received y=None. model.{verb}(x, y)."
+    assert str(caught.value) == f"{verb}: inputs and targets are both needed. Received y=None. model.{verb}(x, y)."
     with pytest.raises(ArgumentError) as caught:
         getattr(Sequential([layers.Dense(2, input_shape=(3,))]), verb)(X, Y)
     assert str(caught.value) == (

@@ -124,6 +124,7 @@ def _runs(nodes: Sequence[Node]) -> bool:
 def _candidates(nodes: Sequence[Node], place: int) -> Iterator[tuple[str, list[Node]]]:
     """Yield changes that might help, each with the network it would make; the caller tries them."""
     node = nodes[place]
+    yield from _channels_last(nodes)
     if _is_valid(node):
         yield f'use padding="same" in {node.name!r}', _replaced(nodes, {node.name: {"padding": "same"}})
     pools = [other.name for other in nodes[place::-1] if hasattr(other.layer, "pool_size")]
@@ -173,13 +174,25 @@ def _other_inputs(nodes: Sequence[Node], place: int) -> Iterator[tuple[str, list
         yield f"give {before.name!r} a channel axis: target_shape={shape}", _replaced(nodes, changes)
 
 
+def _channels_last(nodes: Sequence[Node]) -> Iterator[tuple[str, list[Node]]]:
+    """Yield the network for the same pictures with the channels at the end, if they look to be first."""
+    roots = [node for node in nodes if not node.inputs]
+    shape = roots[0].layer.output_shape(()) if len(roots) == 1 else ()
+    if len(shape) != 3 or None in shape:
+        return
+    channels, height, width = (size or 0 for size in shape)
+    if channels in (1, 3) and min(height, width) > 3:
+        form = (height, width, channels)
+        text = f"put the channels last: shape {form}, and x.transpose(0, 2, 3, 1) for the data"
+        yield text, _replaced(nodes, {roots[0].name: {"shape": form}})
+
+
 def _other_shapes(nodes: Sequence[Node], root: Node) -> Iterator[tuple[str, list[Node]]]:
     shape = root.layer.output_shape(())
-    if None in shape:
-        return
     forms: dict[str, Shape] = {}
-    forms[f"give the input its channel axis: shape {(*shape, 1)}, and x[..., None] for the data"] = (*shape, 1)
-    if len(shape) > 1:
+    if None not in shape:
+        forms[f"give the input its channel axis: shape {(*shape, 1)}, and x[..., None] for the data"] = (*shape, 1)
+    if len(shape) > 1 and None not in shape[1:]:
         forms[f"leave the batch axis out: shape {shape[1:]}"] = shape[1:]
     side = math.isqrt(shape[0] or 0) if len(shape) == 1 else 0
     if shape == (side * side,):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convista.data.pictures import Preprocessing, read_picture
-from convista.errors import ArgumentError, DataError, ShapeError
+from convista.errors import ArgumentError, ConvistaError, DataError, ShapeError
 from convista.models import inputs as input_checks
 from convista.models import memory
 from convista.training import batches
@@ -43,11 +43,14 @@ class Feeding:
         return data, held_out if validation_data is None else self.validation(validation_data)
 
     def examples(self, x, y, sample_weight, class_weight, verb: str, name: str = "x") -> Examples:
+        if callable(x):
+            fix = f"Call it: model.{verb}(batches()) for a generator function batches"
+            raise ArgumentError("data is arrays or an iterable", where=verb, received="a function", fix=fix)
         if x is None or y is None:
             missing = " and ".join(f"{key}=None" for key, value in (("x", x), ("y", y)) if value is None)
-            raise ArgumentError(
-                f"{verb} takes inputs and targets", where=verb, received=missing, fix=f"model.{verb}(x, y)"
-            )
+            pairs = isinstance(x, list) and bool(x) and isinstance(x[0], tuple)
+            fix = f"For a list of batches: model.{verb}(iter(batches))" if pairs else f"model.{verb}(x, y)"
+            raise ArgumentError("inputs and targets are both needed", where=verb, received=missing, fix=fix)
         data = batches.examples(self.arranged(x), y, sample_weight, class_weight)
         self.check(data, name)
         self._check_class_weight(class_weight)
@@ -84,8 +87,19 @@ class Feeding:
         self.model._build_for(data.x)
         self.check_inputs(data.x, name)
         if data.y is not None:
-            self.model._compiled().loss.check(data.y, self.model.output_shape[1:])
+            self._check_targets(data.y, name)
         self._learn_scale(data.x)
+
+    def _check_targets(self, y: Any, name: str) -> None:
+        try:
+            self.model._compiled().loss.check(y, self.model.output_shape[1:])
+        except ConvistaError as error:
+            if name == "x":
+                raise
+            place = name.replace("x of", "y of", 1)
+            raise type(error)(
+                error.rule, where=f"{error.where}, {place}", received=error.received, fix=error.fix
+            ) from None
 
     def check_inputs(self, x: Any, name: str) -> None:
         self.check_shapes(x, name)

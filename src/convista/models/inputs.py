@@ -9,7 +9,7 @@ import numpy as np
 
 from convista.arguments import Shape
 from convista.errors import ArgumentError, DataError, ShapeError, suggest
-from convista.layers import Rescaling
+from convista.layers import BatchNormalization, Rescaling
 from convista.layers.inference import Node
 from convista.shapes import count, times
 
@@ -152,6 +152,26 @@ def check_values(x: Any, nodes: Sequence[Node], scaled: bool, name: str = "x") -
             received=f"dtype {rows.dtype}, values {rows.min()}…{rows.max()}",
             fix=f"Put Rescaling(1 / 255) first in the model, or pass {_variable(name)}.astype('float32') / 255",
         )
+    if _float_pictures(rows) and not rescaled and not _begins_with_normalization(nodes):
+        raise DataError(
+            "pictures given as floats 0…255 need a scale, or training is slow and poor",
+            where=name,
+            received=f"dtype {rows.dtype}, values {rows.min():g}…{rows.max():g}",
+            fix=f"Pass {_variable(name)} / 255, or put Rescaling(1 / 255) first in the model; Rescaling(1) if so meant",
+        )
+
+
+def _float_pictures(rows: np.ndarray) -> bool:
+    pictures = rows.dtype.kind == "f" and rows.ndim == 4 and rows.shape[-1] in (1, 3, 4) and rows.size > 0
+    return pictures and rows.min() >= 0 and 127 < rows.max() <= 255
+
+
+def _begins_with_normalization(nodes: Sequence[Node]) -> bool:
+    """Whether the first layer brings its inputs to mean 0 and variance 1 itself."""
+    return any(
+        isinstance(node.layer, BatchNormalization) and any(not nodes[place].inputs for place in node.inputs)
+        for node in nodes
+    )
 
 
 def _check_finite(values: np.ndarray, name: str) -> None:

@@ -50,6 +50,13 @@ class Sequential(Model):
         *,
         seed: int | None = None,
     ):
+        if name is not None and not isinstance(name, str):
+            raise ArgumentError(
+                "name is a text",
+                where="Sequential",
+                received=f"name of {type(name).__name__}",
+                fix="Put the layers into one list: Sequential([first, second])",
+            )
         self._layers: list[Layer] = []
         self._input: InputLayer | None = None
         self._begin(None, name or "sequential", seed)

@@ -455,6 +455,9 @@ def _first(values: np.ndarray, wrong: np.ndarray) -> str:
     return f"y[{', '.join(str(i) for i in index)}] = {values[index]}"
 
 
+_NO_FLATTEN = "Put Flatten() or GlobalAveragePooling2D() before the last Dense layer: one answer per example."
+
+
 def _check_label_shape(labels: np.ndarray, output_shape: tuple[int, ...], loss: Loss) -> None:
     if labels.shape[1:] in (output_shape[:-1], (*output_shape[:-1], 1)):
         return
@@ -465,7 +468,8 @@ def _check_label_shape(labels: np.ndarray, output_shape: tuple[int, ...], loss: 
         raise ShapeError(rule, where=_where(loss), received=received, fix=fix)
     expected = _shape_of_targets(output_shape[:-1])
     rule = f"for an output of shape {output_shape} the targets have the shape {expected}"
-    raise ShapeError(rule, where=_where(loss), received=received, fix="Give one integer label per example.")
+    fix = _NO_FLATTEN if labels.ndim == 1 and len(output_shape) > 1 else "Give one integer label per example."
+    raise ShapeError(rule, where=_where(loss), received=received, fix=fix)
 
 
 def _check_same_shape(targets: np.ndarray, output_shape: tuple[int, ...], loss: Loss) -> None:
@@ -477,6 +481,8 @@ def _check_same_shape(targets: np.ndarray, output_shape: tuple[int, ...], loss: 
     rule = f"for an output of shape {output_shape} the targets have the shape {expected}"
     units = targets.shape[-1] if targets.ndim == 2 else 1
     fix = f"Change the targets, or the last layer to {units} unit{'s' if units > 1 else ''}."
+    if targets.ndim == 2 and len(output_shape) > 1 and targets.shape[-1] == output_shape[-1]:
+        fix = _NO_FLATTEN
     if targets.ndim == 1 and len(output_shape) == 1 and targets.dtype.kind in "iu":
         fix = f"If these are labels of {output_shape[0]} classes, make them one-hot: np.eye({output_shape[0]})[y]."
     raise ShapeError(rule, where=_where(loss), received=f"targets of shape {targets.shape}", fix=fix)
