@@ -16,11 +16,11 @@ from convista.data.dataset import Dataset, Split
 from convista.data.digits import EMBEDDED, read_digits
 from convista.data.download import fetch
 from convista.data.entries import ENTRIES, IDX_FILES, Entry
-from convista.data.folders import cache_folder, data_folder, must_stay_offline
 from convista.data.idx import read_idx
 from convista.data.image_archive import read_image_archive
 from convista.data.npz import read_npz
 from convista.errors import ArgumentError, DataError, suggest
+from convista.folders import cache_folder, data_folder, must_stay_offline
 
 _CIFAR_FOLDERS = {
     10: ("cifar-10-batches-bin", "cifar-10-batches-py"),

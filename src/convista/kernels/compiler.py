@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import jax
+
+from convista.folders import cache_folder
 
 # XLA's YNN fusions are built for inference. Inside the training loop of the lecture convnet they cost a factor of 2
 # (58.7 against 28.5 s an epoch, 2 cores of a Xeon at 2.6 GHz, jaxlib 0.10.2).
@@ -49,9 +50,6 @@ def use_cache() -> None:
     """Keep compiled programs in Convista's cache folder, unless the user has chosen a folder or turned caching off."""
     if os.environ.get("CONVISTA_COMPILATION_CACHE", "1") == "0" or jax.config.values["jax_compilation_cache_dir"]:
         return
-    home = os.environ.get("CONVISTA_HOME") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.join(Path.home(), ".cache"), "convista"
-    )
-    jax.config.update("jax_compilation_cache_dir", os.path.join(home, "programs"))
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "programs"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", _CACHE_MINIMUM_SECONDS)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,4 +1,4 @@
-"""Where data is looked for: the user's folder, the cache, and whether the network may be asked."""
+"""Where files are looked for and kept: the user's data, the cache, and whether the network may be asked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def data_folder() -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Return the folder for downloads; it is not created.
+    """Return the folder for downloads and compiled programs; it is not created.
 
     It is ``$CONVISTA_HOME``, else ``$XDG_CACHE_HOME/convista``, else ``~/.cache/convista``.
     """

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from convista.data.folders import cache_folder, data_folder, must_stay_offline
 from convista.errors import ArgumentError
+from convista.folders import cache_folder, data_folder, must_stay_offline
 
 
 def test_the_cache_follows_the_environment(monkeypatch):
