@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from convista.models import load_model
@@ -40,3 +42,47 @@ def test_sizes_that_cannot_be(convista, size):
     assert done.code in (1, 2)
     assert "Traceback" not in done.err
     assert "Error inside" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "message"),
+    [
+        (
+            "lecture-convnet",
+            "28,28",
+            "--input: lecture-convnet takes pictures of height, width and channels. Received 28,28. "
+            "Write all three, for example --input 28,28,1.",
+        ),
+        (
+            "digits-convnet",
+            "9,7",
+            "--input: digits-convnet takes pictures of height, width and channels. Received 9,7. "
+            "Write all three, for example --input 9,7,1.",
+        ),
+        (
+            "lecture-convnet",
+            "5,5",
+            "--input: lecture-convnet takes pictures of height, width and channels. Received 5,5. "
+            "Write all three, for example --input 28,28,1.",
+        ),
+        (
+            "lecture-convnet",
+            "5,5,1",
+            "lecture-convnet: pictures are large enough for its convolutions and poolings. Received 5×5×1. "
+            "Use digits-convnet, which takes such pictures.",
+        ),
+        (
+            "lecture-small-convnet",
+            "4,4,3",
+            "lecture-small-convnet: pictures are large enough for its convolutions and poolings. Received 4×4×3. "
+            "Use lecture-dense, which takes such pictures.",
+        ),
+    ],
+)
+def test_pictures_that_an_architecture_cannot_take(convista, name, size, message):
+    done = convista("summary", name, "--input", size)
+    assert done.err == f"Error: {message}\n"
+    assert done.code == 2
+    shape, other = re.search(r"--input ([\d,]+)", done.err), re.search(r"Use ([\w-]+),", done.err)
+    advised = convista("summary", other[1] if other else name, "--input", shape[1] if shape else size)
+    assert advised.code == 0, advised.err

@@ -187,6 +187,12 @@ def test_a_file_that_is_no_python(tmp_path, convista):
         (("digitz",), 2, "load: there is no dataset of this name. Received 'digitz'. Did you mean 'digits'?"),
         (("./no.npz",), 3, "no.npz: there is no such file. Check the path."),
         (
+            ("digits", "--model", "lecture-convnet"),
+            2,
+            "lecture-convnet: pictures are large enough for its convolutions and poolings. Received 8×8×1. "
+            "Use digits-convnet, which takes such pictures.",
+        ),
+        (
             ("digits", "--model", "my run/model.convist"),
             3,
             "my run/model.convist: no such run folder or saved model. Train one first: convista demo.",

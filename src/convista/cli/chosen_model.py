@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from convista.errors import ArgumentError, ConvistaError, DataError, suggest
+from convista.errors import ArgumentError, ConvistaError, DataError, ShapeError, suggest
 from convista.insight.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -49,7 +49,11 @@ def choose_model(text: str, input_shape: Sequence[int] | None, classes: int, see
             received=repr(text),
             fix=f"{suggest(text, architectures.names())} A saved model or FILE.py:NAME works too",
         )
-    return architectures.get(text)(_known(text, input_shape), classes, seed=seed)
+    shape = _known(text, input_shape)
+    try:
+        return architectures.get(text)(shape, classes, seed=seed)
+    except ShapeError as error:
+        raise _unfit(text, shape, classes) from error
 
 
 def is_saved(text: str) -> bool:
@@ -66,6 +70,38 @@ def _known(text: str, input_shape: Sequence[int] | None) -> tuple[int, ...]:
             fix=f"Add height, width and channels, for example: convista summary {text} --input 28,28,1",
         )
     return tuple(input_shape)
+
+
+def _unfit(text: str, shape: tuple[int, ...], classes: int) -> ArgumentError:
+    """Word for the command line that an architecture cannot take a size of picture; what it advises was tried."""
+    from convista import architectures
+
+    if len(shape) != 3:
+        example = (*shape, 1) if len(shape) == 2 and _takes(text, (*shape, 1), classes) else (28, 28, 1)
+        return ArgumentError(
+            f"{text} takes pictures of height, width and channels",
+            where="--input",
+            received=",".join(str(size) for size in shape),
+            fix=f"Write all three, for example --input {','.join(str(size) for size in example)}",
+        )
+    others = ("digits-convnet", *architectures.names())
+    fitting = next((other for other in others if _takes(other, shape, classes)), None)
+    return ArgumentError(
+        "pictures are large enough for its convolutions and poolings",
+        where=text,
+        received="×".join(str(size) for size in shape),
+        fix="Use larger pictures" if fitting is None else f"Use {fitting}, which takes such pictures",
+    )
+
+
+def _takes(text: str, shape: tuple[int, ...], classes: int) -> bool:
+    from convista import architectures
+
+    try:
+        architectures.get(text)(shape, classes, seed=0)
+    except ConvistaError:
+        return False
+    return True
 
 
 def _from_file(text: str, input_shape: Sequence[int] | None, classes: int, seed: int) -> Model:
