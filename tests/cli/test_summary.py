@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 
 import pytest
 
+from convista import architectures
+from convista.cli.chosen_model import ARCHITECTURES
 from convista.models import load_model
 
 
@@ -86,3 +90,25 @@ def test_pictures_that_an_architecture_cannot_take(convista, name, size, message
     shape, other = re.search(r"--input ([\d,]+)", done.err), re.search(r"Use ([\w-]+),", done.err)
     advised = convista("summary", other[1] if other else name, "--input", shape[1] if shape else size)
     assert advised.code == 0, advised.err
+
+
+def test_help_names_every_architecture(convista):
+    assert architectures.names() == ARCHITECTURES
+    listed = "\n".join(["Architectures:", *(f"    {name}" for name in ARCHITECTURES), ""])
+    assert listed in convista("summary", "--help").out
+    assert listed in convista("train", "--help").out
+
+
+def test_a_folder_does_not_hide_an_architecture(trained, tmp_path, convista, monkeypatch):
+    shutil.copytree(trained[0] / "my run", tmp_path / "lecture-dense")
+    monkeypatch.chdir(tmp_path)
+    assert convista("summary", "lecture-dense", "--input", "28,28,1", "--json").document["total_parameters"] == 407_050
+    assert convista("summary", "./lecture-dense").out == convista("summary", trained[0] / "my run").out
+
+
+def test_printed_commands_mean_the_run_and_not_an_architecture(tmp_path, models, convista, monkeypatch, no_figures):
+    monkeypatch.chdir(tmp_path)
+    words = ("--model", f"{models}:small", "--epochs", 1, "--out", "lecture-dense", "--json", "--quiet")
+    last = convista("train", "digits", *words).document["next"][-1]
+    assert last == "convista summary ./lecture-dense --detail"
+    assert convista(*shlex.split(last)[1:]).code == 0

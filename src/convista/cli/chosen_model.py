@@ -17,6 +17,18 @@ from convista.insight.runs import RunFolder
 if TYPE_CHECKING:
     from convista.models import Model
 
+ARCHITECTURES = (
+    "lecture-dense",
+    "lecture-convnet",
+    "lecture-convnet-without-pooling",
+    "lecture-small-convnet",
+    "digits-convnet",
+)
+"""Their names, for a help that need not import JAX first."""
+
+LISTED = "\b\nArchitectures:\n" + "\n".join(f"  {name}" for name in ARCHITECTURES)
+"""The paragraph of a help that lists them, each whole on a line of its own."""
+
 
 def choose_model(text: str, input_shape: Sequence[int] | None, classes: int, seed: int) -> Model:
     """Build or load the model a user names.
@@ -36,7 +48,7 @@ def choose_model(text: str, input_shape: Sequence[int] | None, classes: int, see
     """
     if ".py:" in text or text.endswith(".py"):
         return _from_file(text, input_shape, classes, seed)
-    if is_saved(text):
+    if text not in ARCHITECTURES and is_saved(text):
         from convista.models import load_model
 
         return load_model(RunFolder.open(text).model)
@@ -57,8 +69,18 @@ def choose_model(text: str, input_shape: Sequence[int] | None, classes: int, see
 
 
 def is_saved(text: str) -> bool:
-    """Return whether a word names a saved model or a run folder."""
+    """Return whether a word that is no architecture names a saved model or a run folder."""
     return text.endswith(".convista") or "/" in text or Path(text).exists()
+
+
+def as_saved(path: Path) -> str:
+    """Return the word for a run folder that cannot be taken for an architecture.
+
+    Example:
+        >>> as_saved(Path("runs/first")), as_saved(Path("lecture-dense"))
+        ('runs/first', './lecture-dense')
+    """
+    return f"./{path}" if str(path) in ARCHITECTURES else str(path)
 
 
 def _known(text: str, input_shape: Sequence[int] | None) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from convista.cli.chosen_model import LISTED
 from convista.cli.program import Session, Verb
 
 
@@ -28,7 +29,8 @@ class Rate(click.ParamType[float]):
 
 @click.command(
     cls=Verb,
-    epilog="\b\nExamples:\n  convista train digits --epochs 10\n"
+    epilog=f"{LISTED}\n\n"
+    "\b\nExamples:\n  convista train digits --epochs 10\n"
     "  convista train mnist --model lecture-convnet --optimizer rmsprop --out runs/first\n"
     "  convista train mine.npz --model my_models.py:small",
 )
@@ -37,7 +39,7 @@ class Rate(click.ParamType[float]):
     "--model",
     default=None,
     metavar="MODEL",
-    help="lecture-dense, lecture-convnet, digits-convnet, "
+    help="An architecture (they are listed below), "
     "FILE.py:NAME (a model or a function of input shape and number of classes; the file is executed), or a "
     "saved model or run. Default: lecture-convnet, digits-convnet for small pictures.",
 )

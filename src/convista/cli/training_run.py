@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import convista
+from convista.cli.chosen_model import as_saved
 from convista.cli.interruption import Interruption
 from convista.cli.program import Interrupted, Session
 from convista.errors import ArgumentError, DivergedError
@@ -268,7 +269,7 @@ def _ending(run: RunFolder, judgement: Judgement, epochs: int, seconds: float, f
 
 
 def _next_commands(run: RunFolder, name: str) -> list[str]:
-    program, folder = called_as(), shlex.quote(str(run.path))
+    program, folder = called_as(), shlex.quote(as_saved(run.path))
     return [
         f"{program} predict {folder} {shlex.quote(str(run.example))}",
         f"{program} evaluate {folder} {shlex.quote(name)}",
@@ -291,7 +292,7 @@ def called_as() -> str:
 
 def _say_where(run: RunFolder, stop: int, epochs: int, plan: Plan, name: str) -> None:
     why = "Interrupted" if stop == 2 else "Asked to end"
-    again = f"{called_as()} train {shlex.quote(name)} --model {shlex.quote(str(run.path))}"
+    again = f"{called_as()} train {shlex.quote(name)} --model {shlex.quote(as_saved(run.path))}"
     print(
         f"{why} after {epochs} of {plan.epochs} epochs. What was learned is in {run.model}\nGo on with: {again}",
         file=sys.stderr,
