@@ -184,7 +184,18 @@ def test_a_file_that_is_no_python(tmp_path, convista):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("digitz",), 2, "load: there is no dataset of this name. Received 'digitz'. Did you mean 'digits'?"),
+        (
+            ("digitz",),
+            2,
+            "DATA: this is neither the name of a dataset nor an .npz file. Received 'digitz'. Did you mean 'digits'? "
+            "Or give an .npz file, for example mine.npz.",
+        ),
+        (
+            ("mine.py",),
+            2,
+            "DATA: this is neither the name of a dataset nor an .npz file. Received 'mine.py'. "
+            f"Known: {', '.join(convista.data.names())}. Or give an .npz file, for example mine.npz.",
+        ),
         (("./no.npz",), 3, "no.npz: there is no such file. Check the path."),
         (
             ("digits", "--model", "lecture-convnet"),
