@@ -171,6 +171,32 @@ def test_mistakes_in_the_users_own_file(tmp_path, models, convista, name, messag
     assert not (tmp_path / "a").exists()
 
 
+OWN = """
+from convista import Sequential
+from convista.layers import *
+
+three = lambda input_shape, classes: Sequential([Input(input_shape), Flatten(), Dense(3)])
+large = lambda input_shape, classes: Sequential([Input((28, 28, 1)), Flatten(), Dense(classes)])
+flat = lambda input_shape, classes: Sequential([Input((64,)), Dense(classes)])
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("three", "the model tells 3 classes apart. Received 10 classes. Give its last layer 10 units."),
+        ("large", "the model takes pictures of 28×28×1. Received pictures of 8×8×1. Begin it with Input((8, 8, 1))."),
+        ("flat", "the model takes pictures of 64. Received pictures of 8×8×1. Begin the model with Flatten()."),
+    ],
+)
+def test_own_models_that_do_not_fit_the_data(tmp_path, convista, name, message):
+    (tmp_path / "own.py").write_text(OWN)
+    done = convista("train", "digits", "--model", f"{tmp_path}/own.py:{name}", "--out", tmp_path / "a")
+    assert done.err == f"Error: {tmp_path}/own.py:{name}: {message}\n"
+    assert done.code == 3
+    assert not (tmp_path / "a").exists()
+
+
 def test_a_file_that_is_no_python(tmp_path, convista):
     (tmp_path / "broken.py").write_text("import convista\ndef small(:\n")
     done = convista("train", "digits", "--model", f"{tmp_path}/broken.py:small")

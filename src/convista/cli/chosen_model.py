@@ -15,6 +15,7 @@ from convista.errors import ArgumentError, ConvistaError, DataError, ShapeError,
 from convista.insight.runs import RunFolder
 
 if TYPE_CHECKING:
+    from convista.data.dataset import Dataset
     from convista.models import Model
 
 ARCHITECTURES = (
@@ -46,7 +47,7 @@ def choose_model(text: str, input_shape: Sequence[int] | None, classes: int, see
         ArgumentError: Nothing is called so, or the user's file does not do what is asked of it.
         DataError: The saved model cannot be read.
     """
-    if ".py:" in text or text.endswith(".py"):
+    if is_from_file(text):
         return _from_file(text, input_shape, classes, seed)
     if text not in ARCHITECTURES and is_saved(text):
         from convista.models import load_model
@@ -66,6 +67,38 @@ def choose_model(text: str, input_shape: Sequence[int] | None, classes: int, see
         return architectures.get(text)(shape, classes, seed=seed)
     except ShapeError as error:
         raise _unfit(text, shape, classes) from error
+
+
+def is_from_file(text: str) -> bool:
+    """Return whether a word names a model in the user's own file."""
+    return ".py:" in text or text.endswith(".py")
+
+
+def check_own_fit(text: str, model: Model, data: Dataset) -> None:
+    """Check like ``check_fit`` that a model of the user's own file fits the data, and say how to change the file.
+
+    Args:
+        text: What the user calls the model.
+        model: The model.
+        data: What it is to be trained on.
+
+    Raises:
+        DataError: The size of the pictures or the number of classes differs.
+    """
+    from convista.insight.judgement import check_fit
+
+    try:
+        check_fit(model, data)
+    except DataError as error:
+        shape, classes = tuple(data.train.x.shape[1:]), len(data.classes)
+        wanted = tuple(model.input_shape[1:])
+        if len(wanted) != len(shape):
+            fix = error.fix if len(wanted) == 1 else f"Begin it with Input({shape})"
+        elif any(size not in (None, other) for size, other in zip(wanted, shape, strict=True)):
+            fix = f"Begin it with Input({shape})"
+        else:
+            fix = f"Give its last layer {classes} units"
+        raise DataError(error.rule, where=text, received=error.received, fix=fix) from error
 
 
 def is_saved(text: str) -> bool:

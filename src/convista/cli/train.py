@@ -81,13 +81,15 @@ def train(session: Session, data: str, model: str | None, offline: bool, **choic
     """
     from convista.cli import training_run
     from convista.cli.chosen_data import choose_data
-    from convista.cli.chosen_model import choose_model
+    from convista.cli.chosen_model import check_own_fit, choose_model, is_from_file
 
     plan = training_run.Plan(**choices)
     chosen = choose_data(data, offline=offline)
     shape = chosen.train.x.shape[1:]
     name = model or ("digits-convnet" if min(shape[:2]) < 18 else "lecture-convnet")
     network = choose_model(name, shape, len(chosen.classes), plan.seed)
+    if is_from_file(name):
+        check_own_fit(name, network, chosen)
     document = training_run.train(session, plan, network, chosen, data)
     if session.json:
         session.show("", document)
