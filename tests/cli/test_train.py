@@ -197,6 +197,15 @@ def test_own_models_that_do_not_fit_the_data(tmp_path, convista, name, message):
     assert not (tmp_path / "a").exists()
 
 
+def test_a_file_without_a_name_lists_what_it_defines_itself(tmp_path, convista):
+    (tmp_path / "own.py").write_text(f"{OWN}\nready = flat(None, 10)\n")
+    done = convista("train", "digits", "--model", f"{tmp_path}/own.py")
+    assert done.err == (
+        f"Error: {tmp_path}/own.py: after the colon stands the name of a model, or of a function that makes one. "
+        "Received no name. Known: flat, large, ready, three.\n"
+    )
+
+
 def test_a_file_that_is_no_python(tmp_path, convista):
     (tmp_path / "broken.py").write_text("import convista\ndef small(:\n")
     done = convista("train", "digits", "--model", f"{tmp_path}/broken.py:small")

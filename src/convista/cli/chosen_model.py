@@ -167,7 +167,11 @@ def _from_file(text: str, input_shape: Sequence[int] | None, classes: int, seed:
     if not path.is_file():
         raise DataError("there is no such file", where=str(path), fix="Check the path before the colon")
     module = _execute(path)
-    public = [key for key, value in vars(module).items() if callable(value) or isinstance(value, Model)]
+    public = [
+        key
+        for key, value in vars(module).items()
+        if isinstance(value, Model) or (inspect.isfunction(value) and value.__module__ == module.__name__)
+    ]
     if not name or name not in vars(module):
         raise ArgumentError(
             "after the colon stands the name of a model, or of a function that makes one",
