@@ -265,6 +265,22 @@ def test_mistakes_on_the_command_line(place, convista, words, code, message):
     assert sorted(os.listdir()) == ["my run"]
 
 
+@pytest.mark.parametrize(
+    ("words", "received"),
+    [(("--out", "file/a"), "'file/a'"), ((), "none, which means a new folder in runs/")],
+)
+def test_a_run_folder_that_cannot_be_made(tmp_path, models, convista, monkeypatch, words, received):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "runs").symlink_to("file/runs")
+    done = convista("train", "digits", "--model", f"{models}:small", *words)
+    assert re.sub(r"\(.*?\)", "(…)", done.err) == (
+        f"Error: --out: the run folder cannot be made (…). Received {received}. "
+        "Name a folder where you may write, with enough space.\n"
+    )
+    assert done.code == 2
+
+
 def test_unknown_optimizer_is_suggested(place, tmp_path, convista):
     done = convista("train", "digits", "--model", "my run", "--optimizer", "adan", "--out", tmp_path / "a")
     assert done.code == 2

@@ -84,7 +84,7 @@ def train(session: Session, plan: Plan, model: Model, data: Dataset, name: str) 
     sample = _split(data.train, plan)
     _prepare(model, plan, data, steps=plan.epochs * math.ceil(len(sample[0][0]) / plan.batch_size))
     record = _record(session, plan, data, name)
-    run = RunFolder.create(plan.out, data.name)
+    run = _folder(plan, data)
     if not plan.quiet:
         session.tell(f"{_described(data)}\n\n{model.summary(print_to=None)}\n")
     history, seconds, stop = _fit(model, plan, sample, run, record)
@@ -101,6 +101,18 @@ def train(session: Session, plan: Plan, model: Model, data: Dataset, name: str) 
     run.write_record(document)
     session.tell(_ending(run, judgement, len(history.epoch), seconds, following))
     return {"run": str(run.path), "files": _files(run), **document}
+
+
+def _folder(plan: Plan, data: Dataset) -> RunFolder:
+    try:
+        return RunFolder.create(plan.out, data.name)
+    except OSError as error:
+        raise ArgumentError(
+            f"the run folder cannot be made ({error.strerror})",
+            where="--out",
+            received=repr(plan.out) if plan.out is not None else "none, which means a new folder in runs/",
+            fix="Name a folder where you may write, with enough space",
+        ) from error
 
 
 def _fit(
