@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import shutil
+
 import pytest
 
+from convista import architectures
+from convista.cli.chosen_model import ARCHITECTURES
 from convista.models import load_model
 
 
@@ -40,3 +46,69 @@ def test_sizes_that_cannot_be(convista, size):
     assert done.code in (1, 2)
     assert "Traceback" not in done.err
     assert "Error inside" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "message"),
+    [
+        (
+            "lecture-convnet",
+            "28,28",
+            "--input: lecture-convnet takes pictures of height, width and channels. Received 28,28. "
+            "Write all three, for example --input 28,28,1.",
+        ),
+        (
+            "digits-convnet",
+            "9,7",
+            "--input: digits-convnet takes pictures of height, width and channels. Received 9,7. "
+            "Write all three, for example --input 9,7,1.",
+        ),
+        (
+            "lecture-convnet",
+            "5,5",
+            "--input: lecture-convnet takes pictures of height, width and channels. Received 5,5. "
+            "Write all three, for example --input 28,28,1.",
+        ),
+        (
+            "lecture-convnet",
+            "5,5,1",
+            "lecture-convnet: pictures are large enough for its convolutions and poolings. Received 5×5×1. "
+            "Use digits-convnet, which takes such pictures.",
+        ),
+        (
+            "lecture-small-convnet",
+            "4,4,3",
+            "lecture-small-convnet: pictures are large enough for its convolutions and poolings. Received 4×4×3. "
+            "Use lecture-dense, which takes such pictures.",
+        ),
+    ],
+)
+def test_pictures_that_an_architecture_cannot_take(convista, name, size, message):
+    done = convista("summary", name, "--input", size)
+    assert done.err == f"Error: {message}\n"
+    assert done.code == 2
+    shape, other = re.search(r"--input ([\d,]+)", done.err), re.search(r"Use ([\w-]+),", done.err)
+    advised = convista("summary", other[1] if other else name, "--input", shape[1] if shape else size)
+    assert advised.code == 0, advised.err
+
+
+def test_help_names_every_architecture(convista):
+    assert architectures.names() == ARCHITECTURES
+    listed = "\n".join(["Architectures:", *(f"    {name}" for name in ARCHITECTURES), ""])
+    assert listed in convista("summary", "--help").out
+    assert listed in convista("train", "--help").out
+
+
+def test_a_folder_does_not_hide_an_architecture(trained, tmp_path, convista, monkeypatch):
+    shutil.copytree(trained[0] / "my run", tmp_path / "lecture-dense")
+    monkeypatch.chdir(tmp_path)
+    assert convista("summary", "lecture-dense", "--input", "28,28,1", "--json").document["total_parameters"] == 407_050
+    assert convista("summary", "./lecture-dense").out == convista("summary", trained[0] / "my run").out
+
+
+def test_printed_commands_mean_the_run_and_not_an_architecture(tmp_path, models, convista, monkeypatch, no_figures):
+    monkeypatch.chdir(tmp_path)
+    words = ("--model", f"{models}:small", "--epochs", 1, "--out", "lecture-dense", "--json", "--quiet")
+    last = convista("train", "digits", *words).document["next"][-1]
+    assert last == "convista summary ./lecture-dense --detail"
+    assert convista(*shlex.split(last)[1:]).code == 0

@@ -171,6 +171,41 @@ def test_mistakes_in_the_users_own_file(tmp_path, models, convista, name, messag
     assert not (tmp_path / "a").exists()
 
 
+OWN = """
+from convista import Sequential
+from convista.layers import *
+
+three = lambda input_shape, classes: Sequential([Input(input_shape), Flatten(), Dense(3)])
+large = lambda input_shape, classes: Sequential([Input((28, 28, 1)), Flatten(), Dense(classes)])
+flat = lambda input_shape, classes: Sequential([Input((64,)), Dense(classes)])
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("three", "the model tells 3 classes apart. Received 10 classes. Give its last layer 10 units."),
+        ("large", "the model takes pictures of 28×28×1. Received pictures of 8×8×1. Begin it with Input((8, 8, 1))."),
+        ("flat", "the model takes pictures of 64. Received pictures of 8×8×1. Begin the model with Flatten()."),
+    ],
+)
+def test_own_models_that_do_not_fit_the_data(tmp_path, convista, name, message):
+    (tmp_path / "own.py").write_text(OWN)
+    done = convista("train", "digits", "--model", f"{tmp_path}/own.py:{name}", "--out", tmp_path / "a")
+    assert done.err == f"Error: {tmp_path}/own.py:{name}: {message}\n"
+    assert done.code == 3
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_file_without_a_name_lists_what_it_defines_itself(tmp_path, convista):
+    (tmp_path / "own.py").write_text(f"{OWN}\nready = flat(None, 10)\n")
+    done = convista("train", "digits", "--model", f"{tmp_path}/own.py")
+    assert done.err == (
+        f"Error: {tmp_path}/own.py: after the colon stands the name of a model, or of a function that makes one. "
+        "Received no name. Known: flat, large, ready, three.\n"
+    )
+
+
 def test_a_file_that_is_no_python(tmp_path, convista):
     (tmp_path / "broken.py").write_text("import convista\ndef small(:\n")
     done = convista("train", "digits", "--model", f"{tmp_path}/broken.py:small")
@@ -184,8 +219,25 @@ def test_a_file_that_is_no_python(tmp_path, convista):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("digitz",), 2, "load: there is no dataset of this name. Received 'digitz'. Did you mean 'digits'?"),
+        (
+            ("digitz",),
+            2,
+            "DATA: this is neither the name of a dataset nor an .npz file. Received 'digitz'. Did you mean 'digits'? "
+            "Or give an .npz file, for example mine.npz.",
+        ),
+        (
+            ("mine.py",),
+            2,
+            "DATA: this is neither the name of a dataset nor an .npz file. Received 'mine.py'. "
+            f"Known: {', '.join(sorted(convista.data.names()))}. Or give an .npz file, for example mine.npz.",
+        ),
         (("./no.npz",), 3, "no.npz: there is no such file. Check the path."),
+        (
+            ("digits", "--model", "lecture-convnet"),
+            2,
+            "lecture-convnet: pictures are large enough for its convolutions and poolings. Received 8×8×1. "
+            "Use digits-convnet, which takes such pictures.",
+        ),
         (
             ("digits", "--model", "my run/model.convist"),
             3,
@@ -211,6 +263,22 @@ def test_mistakes_on_the_command_line(place, convista, words, code, message):
     assert done.code == code
     assert done.out == ""
     assert sorted(os.listdir()) == ["my run"]
+
+
+@pytest.mark.parametrize(
+    ("words", "received"),
+    [(("--out", "file/a"), "'file/a'"), ((), "none, which means a new folder in runs/")],
+)
+def test_a_run_folder_that_cannot_be_made(tmp_path, models, convista, monkeypatch, words, received):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "runs").symlink_to("file/runs")
+    done = convista("train", "digits", "--model", f"{models}:small", *words)
+    assert re.sub(r"\(.*?\)", "(…)", done.err) == (
+        f"Error: --out: the run folder cannot be made (…). Received {received}. "
+        "Name a folder where you may write, with enough space.\n"
+    )
+    assert done.code == 2
 
 
 def test_unknown_optimizer_is_suggested(place, tmp_path, convista):

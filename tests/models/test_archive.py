@@ -28,6 +28,7 @@ from convista.models import files, strict_json, weights
 from convista.models.archive import read, read_weights, write, write_weights
 
 DAMAGED = "The file is damaged: take another copy of it or save it again."
+NAME_ONE = "Name a file that model.save wrote, such as model.convista in a run folder."
 DTYPES = [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)]
 DTYPES += ["float64", "float32", "float16", "bfloat16", "bool"]
 CONFIG = {
@@ -415,8 +416,9 @@ PICKLE = (
     ("data", "expected"),
     [
         (b"", f"the file is empty. {DAMAGED}"),
-        (b"PK", f"this is not a saved model. Received a file that starts with b'PK'. {DAMAGED}"),
-        (bytes(100), f"this is not a saved model. Received a file that starts with {bytes(16)!r}. {DAMAGED}"),
+        (b"PK", f"this is not a saved model. Received a file that starts with b'PK'. {NAME_ONE}"),
+        (bytes(100), f"this is not a saved model. Received a file that starts with {bytes(16)!r}. {NAME_ONE}"),
+        (b"import x\n", f"this is not a saved model. Received a file that starts with b'import x\\n'. {NAME_ONE}"),
         (keras_file(), f"this is not a saved model but a Keras model (.keras). {KERAS}"),
         (
             b"\x89HDF\r\n\x1a\n" + bytes(99),

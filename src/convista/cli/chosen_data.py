@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convista.errors import ArgumentError, suggest
+
 if TYPE_CHECKING:
     from convista.data.dataset import Dataset
 
@@ -27,6 +29,13 @@ def choose_data(text: str, *, offline: bool = False) -> Dataset:
     import convista.data
 
     if not looks_like_a_file(text):
+        if text not in convista.data.names():
+            raise ArgumentError(
+                "this is neither the name of a dataset nor an .npz file",
+                where="DATA",
+                received=repr(text),
+                fix=f"{suggest(text, convista.data.names())} Or give an .npz file, for example mine.npz",
+            )
         return convista.data.load(text, offline=offline)
     from convista.data.dataset import Dataset
     from convista.data.npz import read_npz

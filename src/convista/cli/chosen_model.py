@@ -11,11 +11,24 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from convista.errors import ArgumentError, ConvistaError, DataError, suggest
+from convista.errors import ArgumentError, ConvistaError, DataError, ShapeError, suggest
 from convista.insight.runs import RunFolder
 
 if TYPE_CHECKING:
+    from convista.data.dataset import Dataset
     from convista.models import Model
+
+ARCHITECTURES = (
+    "lecture-dense",
+    "lecture-convnet",
+    "lecture-convnet-without-pooling",
+    "lecture-small-convnet",
+    "digits-convnet",
+)
+"""Their names, for a help that need not import JAX first."""
+
+LISTED = "\b\nArchitectures:\n" + "\n".join(f"  {name}" for name in ARCHITECTURES)
+"""The paragraph of a help that lists them, each whole on a line of its own."""
 
 
 def choose_model(text: str, input_shape: Sequence[int] | None, classes: int, seed: int) -> Model:
@@ -34,9 +47,9 @@ def choose_model(text: str, input_shape: Sequence[int] | None, classes: int, see
         ArgumentError: Nothing is called so, or the user's file does not do what is asked of it.
         DataError: The saved model cannot be read.
     """
-    if ".py:" in text or text.endswith(".py"):
+    if is_from_file(text):
         return _from_file(text, input_shape, classes, seed)
-    if is_saved(text):
+    if text not in ARCHITECTURES and is_saved(text):
         from convista.models import load_model
 
         return load_model(RunFolder.open(text).model)
@@ -49,12 +62,58 @@ def choose_model(text: str, input_shape: Sequence[int] | None, classes: int, see
             received=repr(text),
             fix=f"{suggest(text, architectures.names())} A saved model or FILE.py:NAME works too",
         )
-    return architectures.get(text)(_known(text, input_shape), classes, seed=seed)
+    shape = _known(text, input_shape)
+    try:
+        return architectures.get(text)(shape, classes, seed=seed)
+    except ShapeError as error:
+        raise _unfit(text, shape, classes) from error
+
+
+def is_from_file(text: str) -> bool:
+    """Return whether a word names a model in the user's own file."""
+    return ".py:" in text or text.endswith(".py")
+
+
+def check_own_fit(text: str, model: Model, data: Dataset) -> None:
+    """Check like ``check_fit`` that a model of the user's own file fits the data, and say how to change the file.
+
+    Args:
+        text: What the user calls the model.
+        model: The model.
+        data: What it is to be trained on.
+
+    Raises:
+        DataError: The size of the pictures or the number of classes differs.
+    """
+    from convista.insight.judgement import check_fit
+
+    try:
+        check_fit(model, data)
+    except DataError as error:
+        shape, classes = tuple(data.train.x.shape[1:]), len(data.classes)
+        wanted = tuple(model.input_shape[1:])
+        if len(wanted) != len(shape):
+            fix = error.fix if len(wanted) == 1 else f"Begin it with Input({shape})"
+        elif any(size not in (None, other) for size, other in zip(wanted, shape, strict=True)):
+            fix = f"Begin it with Input({shape})"
+        else:
+            fix = f"Give its last layer {classes} units"
+        raise DataError(error.rule, where=text, received=error.received, fix=fix) from error
 
 
 def is_saved(text: str) -> bool:
-    """Return whether a word names a saved model or a run folder."""
+    """Return whether a word that is no architecture names a saved model or a run folder."""
     return text.endswith(".convista") or "/" in text or Path(text).exists()
+
+
+def as_saved(path: Path) -> str:
+    """Return the word for a run folder that cannot be taken for an architecture.
+
+    Example:
+        >>> as_saved(Path("runs/first")), as_saved(Path("lecture-dense"))
+        ('runs/first', './lecture-dense')
+    """
+    return f"./{path}" if str(path) in ARCHITECTURES else str(path)
 
 
 def _known(text: str, input_shape: Sequence[int] | None) -> tuple[int, ...]:
@@ -68,6 +127,38 @@ def _known(text: str, input_shape: Sequence[int] | None) -> tuple[int, ...]:
     return tuple(input_shape)
 
 
+def _unfit(text: str, shape: tuple[int, ...], classes: int) -> ArgumentError:
+    """Word for the command line that an architecture cannot take a size of picture; what it advises was tried."""
+    from convista import architectures
+
+    if len(shape) != 3:
+        example = (*shape, 1) if len(shape) == 2 and _takes(text, (*shape, 1), classes) else (28, 28, 1)
+        return ArgumentError(
+            f"{text} takes pictures of height, width and channels",
+            where="--input",
+            received=",".join(str(size) for size in shape),
+            fix=f"Write all three, for example --input {','.join(str(size) for size in example)}",
+        )
+    others = ("digits-convnet", *architectures.names())
+    fitting = next((other for other in others if _takes(other, shape, classes)), None)
+    return ArgumentError(
+        "pictures are large enough for its convolutions and poolings",
+        where=text,
+        received="×".join(str(size) for size in shape),
+        fix="Use larger pictures" if fitting is None else f"Use {fitting}, which takes such pictures",
+    )
+
+
+def _takes(text: str, shape: tuple[int, ...], classes: int) -> bool:
+    from convista import architectures
+
+    try:
+        architectures.get(text)(shape, classes, seed=0)
+    except ConvistaError:
+        return False
+    return True
+
+
 def _from_file(text: str, input_shape: Sequence[int] | None, classes: int, seed: int) -> Model:
     from convista.models import Model
 
@@ -76,7 +167,11 @@ def _from_file(text: str, input_shape: Sequence[int] | None, classes: int, seed:
     if not path.is_file():
         raise DataError("there is no such file", where=str(path), fix="Check the path before the colon")
     module = _execute(path)
-    public = [key for key, value in vars(module).items() if callable(value) or isinstance(value, Model)]
+    public = [
+        key
+        for key, value in vars(module).items()
+        if isinstance(value, Model) or (inspect.isfunction(value) and value.__module__ == module.__name__)
+    ]
     if not name or name not in vars(module):
         raise ArgumentError(
             "after the colon stands the name of a model, or of a function that makes one",

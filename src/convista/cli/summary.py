@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from convista.cli.chosen_model import LISTED
 from convista.cli.program import Session, Verb
 
 
@@ -24,7 +25,8 @@ class Sizes(click.ParamType[tuple[int, ...]]):
 
 @click.command(
     cls=Verb,
-    epilog="\b\nExamples:\n  convista summary lecture-convnet --input 28,28,1 --detail\n  convista summary runs/first",
+    epilog=f"{LISTED}\n\n"
+    "\b\nExamples:\n  convista summary lecture-convnet --input 28,28,1 --detail\n  convista summary runs/first",
 )
 @click.argument("model")
 @click.option(
@@ -38,8 +40,7 @@ class Sizes(click.ParamType[tuple[int, ...]]):
 def summary(session: Session, model: str, input_shape: tuple[int, ...] | None, classes: int, detail: bool) -> None:
     """Print layers, output shapes and parameters of MODEL.
 
-    MODEL is lecture-dense, lecture-convnet, digits-convnet, FILE.py:NAME (the file is executed), a run folder or a
-    .convista file.
+    MODEL is an architecture, FILE.py:NAME (the file is executed), a run folder or a .convista file.
     """
     from convista.cli.chosen_model import choose_model
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from convista.cli.chosen_model import LISTED
 from convista.cli.program import Session, Verb
 
 
@@ -28,7 +29,8 @@ class Rate(click.ParamType[float]):
 
 @click.command(
     cls=Verb,
-    epilog="\b\nExamples:\n  convista train digits --epochs 10\n"
+    epilog=f"{LISTED}\n\n"
+    "\b\nExamples:\n  convista train digits --epochs 10\n"
     "  convista train mnist --model lecture-convnet --optimizer rmsprop --out runs/first\n"
     "  convista train mine.npz --model my_models.py:small",
 )
@@ -37,7 +39,7 @@ class Rate(click.ParamType[float]):
     "--model",
     default=None,
     metavar="MODEL",
-    help="lecture-dense, lecture-convnet, digits-convnet, "
+    help="An architecture (they are listed below), "
     "FILE.py:NAME (a model or a function of input shape and number of classes; the file is executed), or a "
     "saved model or run. Default: lecture-convnet, digits-convnet for small pictures.",
 )
@@ -79,13 +81,15 @@ def train(session: Session, data: str, model: str | None, offline: bool, **choic
     """
     from convista.cli import training_run
     from convista.cli.chosen_data import choose_data
-    from convista.cli.chosen_model import choose_model
+    from convista.cli.chosen_model import check_own_fit, choose_model, is_from_file
 
     plan = training_run.Plan(**choices)
     chosen = choose_data(data, offline=offline)
     shape = chosen.train.x.shape[1:]
     name = model or ("digits-convnet" if min(shape[:2]) < 18 else "lecture-convnet")
     network = choose_model(name, shape, len(chosen.classes), plan.seed)
+    if is_from_file(name):
+        check_own_fit(name, network, chosen)
     document = training_run.train(session, plan, network, chosen, data)
     if session.json:
         session.show("", document)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import convista
+from convista.cli.chosen_model import as_saved
 from convista.cli.interruption import Interruption
 from convista.cli.program import Interrupted, Session
 from convista.errors import ArgumentError, DivergedError
@@ -83,7 +84,7 @@ def train(session: Session, plan: Plan, model: Model, data: Dataset, name: str) 
     sample = _split(data.train, plan)
     _prepare(model, plan, data, steps=plan.epochs * math.ceil(len(sample[0][0]) / plan.batch_size))
     record = _record(session, plan, data, name)
-    run = RunFolder.create(plan.out, data.name)
+    run = _folder(plan, data)
     if not plan.quiet:
         session.tell(f"{_described(data)}\n\n{model.summary(print_to=None)}\n")
     history, seconds, stop = _fit(model, plan, sample, run, record)
@@ -100,6 +101,18 @@ def train(session: Session, plan: Plan, model: Model, data: Dataset, name: str) 
     run.write_record(document)
     session.tell(_ending(run, judgement, len(history.epoch), seconds, following))
     return {"run": str(run.path), "files": _files(run), **document}
+
+
+def _folder(plan: Plan, data: Dataset) -> RunFolder:
+    try:
+        return RunFolder.create(plan.out, data.name)
+    except OSError as error:
+        raise ArgumentError(
+            f"the run folder cannot be made ({error.strerror})",
+            where="--out",
+            received=repr(plan.out) if plan.out is not None else "none, which means a new folder in runs/",
+            fix="Name a folder where you may write, with enough space",
+        ) from error
 
 
 def _fit(
@@ -268,7 +281,7 @@ def _ending(run: RunFolder, judgement: Judgement, epochs: int, seconds: float, f
 
 
 def _next_commands(run: RunFolder, name: str) -> list[str]:
-    program, folder = called_as(), shlex.quote(str(run.path))
+    program, folder = called_as(), shlex.quote(as_saved(run.path))
     return [
         f"{program} predict {folder} {shlex.quote(str(run.example))}",
         f"{program} evaluate {folder} {shlex.quote(name)}",
@@ -291,7 +304,7 @@ def called_as() -> str:
 
 def _say_where(run: RunFolder, stop: int, epochs: int, plan: Plan, name: str) -> None:
     why = "Interrupted" if stop == 2 else "Asked to end"
-    again = f"{called_as()} train {shlex.quote(name)} --model {shlex.quote(str(run.path))}"
+    again = f"{called_as()} train {shlex.quote(name)} --model {shlex.quote(as_saved(run.path))}"
     print(
         f"{why} after {epochs} of {plan.epochs} epochs. What was learned is in {run.model}\nGo on with: {again}",
         file=sys.stderr,

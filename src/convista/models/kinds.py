@@ -45,7 +45,8 @@ def expect(source: Source, wanted: str) -> None:
         return
     noun = "a saved model" if wanted == "zip" else "a weight file"
     if kind is None:
-        raise source.wrong(None, f"this is not {noun}", f"a file that starts with {first!r}")
+        fix = "Name a file that model.save wrote, such as model.convista in a run folder"
+        raise source.wrong(None, f"this is not {noun}", f"a file that starts with {first!r}", fix)
     raise source.wrong(None, f"this is not {noun} but {_KINDS[kind].noun}", fix=_KINDS[kind].fix)
 
 
