@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -89,6 +90,23 @@ class Layer(metaclass=Checked):
     def where(self) -> str:
         """How messages call this layer."""
         return type(self).__name__ if not isinstance(self.name, str) else f"{type(self).__name__} {self.name!r}"
+
+    def named(self, name: str) -> Layer:
+        """Return this layer, or a copy of it that knows the name it has in a model.
+
+        A model built from the copy is built from the layer itself: see ``original``.
+        """
+        if self.name is not None:
+            return self
+        twin = copy.copy(self)
+        object.__setattr__(twin, "name", name)
+        object.__setattr__(twin, "_original", self)
+        return twin
+
+    @property
+    def original(self) -> Layer:
+        """The layer that ``named`` was called on: what graphs hold, so that a shared layer stays one object."""
+        return getattr(self, "_original", self)
 
     @property
     def window(self) -> Window | None:
