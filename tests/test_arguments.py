@@ -96,6 +96,10 @@ def test_forms_that_people_use():
             "rate is a fraction at least 0 and below 1. Received rate=20. For example rate=0.2.",
         ),
         (
+            lambda: arguments.fraction(1.5, "rate", below_one=True),
+            "rate is a fraction at least 0 and below 1. Received rate=1.5.",
+        ),
+        (
             lambda: arguments.fraction(1.0, "rate", below_one=True),
             "rate is a fraction at least 0 and below 1. Received rate=1.0.",
         ),

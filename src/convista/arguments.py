@@ -2,15 +2,119 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
 from convista.errors import ArgumentError, suggest
 
 Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Absent:
+    """An argument that Keras has or had, and Convista has not.
+
+    Args:
+        defaults: The values that ask for nothing; they are accepted and dropped.
+        beside: Only classes with this argument have it in Keras; ``None``: all of them.
+        rule: What the error says; ``None`` says that Convista does not have it yet.
+        fix: What to write instead; ``{value}`` stands for what was received.
+    """
+
+    defaults: tuple[object, ...] = ()
+    beside: str | None = None
+    rule: str | None = None
+    fix: str | None = None
+
+
+class Checked(type):
+    """The class of classes whose arguments are checked by name: what ``__init__`` does not take is a teaching error.
+
+    A class may list in ``absent_arguments`` what code written for Keras may give it: ``{name: Absent(...)}``.
+
+    Example:
+        >>> class Box(metaclass=Checked):
+        ...     def __init__(self, size):
+        ...         self.size = size
+        >>> Box(sise=3)
+        Traceback (most recent call last):
+        convista.errors.ArgumentError: Box: there is no argument 'sise'. Received sise=3. Did you mean 'size'?
+    """
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        """Make an instance.
+
+        Raises:
+            ArgumentError: An argument is unknown, missing, given twice, or one too many.
+        """
+        return super().__call__(*args, **_accepted(cls, args, options))
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """What editors and ``help`` show: the arguments of ``__init__``, not those of ``__call__`` above."""
+        return _signature(cls)
+
+
+def _signature(kind: type) -> inspect.Signature:
+    signature = inspect.signature(inspect.getattr_static(kind, "__init__"))
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
+def _accepted(kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
+    signature = _signature(kind)
+    known = signature.parameters
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+        options = {name: value for name, value in options.items() if name in known or not _drops(kind, name, value)}
+    try:
+        signature.bind(*args, **options)
+    except TypeError as error:
+        raise _misuse(kind, list(known.values()), args, options) from error
+    return options
+
+
+def _drops(kind: type, name: str, value: object) -> bool:
+    """Whether the argument asks for nothing; otherwise raise, for it is not one that ``kind`` takes."""
+    known = list(_signature(kind).parameters)
+    listed: Mapping[str, Absent] = getattr(kind, "absent_arguments", {})
+    absent = listed.get(name)
+    received = f"{name}={value!r}"
+    if absent is None or absent.beside not in (None, *known):
+        rule = f"there is no argument {name!r}"
+        raise ArgumentError(rule, where=kind.__name__, received=received, fix=suggest(name, known))
+    if any(
+        value is default or (isinstance(value, str | int | float) and value == default) for default in absent.defaults
+    ):
+        return True
+    rule = absent.rule or f"Keras has {name}; Convista does not have it yet"
+    fix = (absent.fix or f"Leave {name} out").replace("{value}", repr(value))
+    raise ArgumentError(rule, where=kind.__name__, received=received, fix=fix)
+
+
+def _misuse(
+    kind: type, known: list[inspect.Parameter], args: tuple[Any, ...], options: dict[str, Any]
+) -> ArgumentError:
+    places = [item.name for item in known if item.kind in (item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD)]
+    where = kind.__name__
+    if len(args) > len(places) and not any(item.kind is item.VAR_POSITIONAL for item in known):
+        rule = f"the arguments without a name are {', '.join(places)}" if places else "every argument has a name"
+        named = [item.name for item in known if item.kind is item.KEYWORD_ONLY]
+        fix = f"Give the others by name: {', '.join(named)}" if named else "Leave it out"
+        return ArgumentError(rule, where=where, received=f"one more: {args[len(places)]!r}", fix=fix)
+    for name, value in zip(places, args, strict=False):
+        if name in options:
+            received = f"{value!r} in its place and {name}={options[name]!r}"
+            return ArgumentError(f"{name} is given once", where=where, received=received, fix="Keep one of them")
+    given = {*places[: len(args)], *options}
+    missing = [item.name for item in known if item.default is item.empty and item.name not in given]
+    received = f"only {', '.join(item.name for item in known if item.name in given)}" if given else "no arguments"
+    return ArgumentError(
+        f"{missing[0]} is needed", where=where, received=received, fix=f"Write {where}({missing[0]}=…)"
+    )
 
 
 def integer(value: object, name: str, *, where: str | None = None, minimum: int | None = 1) -> int:
@@ -97,7 +201,7 @@ def fraction(value: object, name: str, *, where: str | None = None, below_one: b
     number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else -1.0
     if not 0.0 <= number <= 1.0 or (below_one and number == 1.0):
         span = "at least 0 and below 1" if below_one else "between 0 and 1"
-        fix = f"For example {name}={number / 100:g}" if 1.0 < number <= 100.0 else None
+        fix = f"For example {name}={number / 100:g}" if 2.0 < number <= 100.0 else None
         raise ArgumentError(f"{name} is a fraction {span}", where=where, received=f"{name}={value!r}", fix=fix)
     return number
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import inspect
 import json
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +22,7 @@ from convista.layers import (
     Conv2D,
     Dense,
     Dropout,
+    Flatten,
     GlobalMaxPooling2D,
     Input,
     MaxPooling2D,
@@ -143,8 +147,62 @@ def test_automatic_names():
     ]
 
 
+def test_what_keras_has_by_default_is_accepted_and_dropped():
+    plain = {"kernel_regularizer": None, "bias_regularizer": None, "activity_regularizer": None}
+    assert Dense(3, **plain, kernel_constraint=None, bias_constraint=None, trainable=True, dtype=None) == Dense(3)
+    assert Flatten(dtype="float32") == Flatten()
+
+
+def test_a_checked_class_is_an_ordinary_dataclass():
+    layer = Conv2D(8, 3, padding="same")
+    for again in (pickle.loads(pickle.dumps(layer)), copy.deepcopy(layer), dataclasses.replace(layer)):  # noqa: S301
+        assert again == layer
+    assert list(inspect.signature(Dense).parameters)[:2] == ["units", "activation"]
+    assert [item.name for item in dataclasses.fields(Dense)][:3] == ["name", "input_shape", "units"]
+
+
 KEY = jax.random.key(0)
 MESSAGES = [
+    (
+        lambda: Conv2D(8, kernal_size=3),
+        "Conv2D: there is no argument 'kernal_size'. Received kernal_size=3. Did you mean 'kernel_size'?",
+    ),
+    (
+        lambda: Dense(3, kernel_regularizer="l2"),
+        "Dense: Keras has kernel_regularizer; Convista does not have it yet. Received kernel_regularizer='l2'. "
+        "Let the optimizer shrink the weights: Adam(weight_decay=0.004).",
+    ),
+    (
+        lambda: Conv2D(8, 3, kernel_constraint="max_norm"),
+        "Conv2D: Keras has kernel_constraint; Convista does not have it yet. Received kernel_constraint='max_norm'. "
+        "Leave kernel_constraint out.",
+    ),
+    (
+        lambda: Conv2D(8, 3, dtype="float16"),
+        "Conv2D: Keras has dtype; Convista does not have it yet. Received dtype='float16'. "
+        "Leave dtype out: layers compute in float32.",
+    ),
+    (
+        lambda: Dense(2, trainable=False),
+        "Dense: Keras has trainable; Convista does not have it yet. Received trainable=False. "
+        "Leave trainable out: every layer of a model learns.",
+    ),
+    (lambda: Dense(2, input_dim=4), "Dense: input_dim is an old name. Received input_dim=4. Write input_shape=(4,)."),
+    (
+        lambda: Flatten(kernel_regularizer=None),
+        "Flatten: there is no argument 'kernel_regularizer'. Received kernel_regularizer=None. "
+        "Known: input_shape, name.",
+    ),
+    (lambda: Conv2D(8), "Conv2D: kernel_size is needed. Received only filters. Write Conv2D(kernel_size=…)."),
+    (
+        lambda: Dense(2, units=3),
+        "Dense: units is given once. Received 2 in its place and units=3. Keep one of them.",
+    ),
+    (
+        lambda: MaxPooling2D(2, 2, "same", None, "pool"),
+        "MaxPooling2D: the arguments without a name are pool_size, strides, padding, data_format. "
+        "Received one more: 'pool'. Give the others by name: name, input_shape.",
+    ),
     (lambda: Conv2D(0, 3), "Conv2D: filters is a whole number of at least 1. Received filters=0."),
     (
         lambda: Conv2D(8, (3, 3, 3), name="a"),

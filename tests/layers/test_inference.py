@@ -118,7 +118,8 @@ MESSAGES = {
     "Concatenate of two sizes": (
         lambda: branches(Concatenate()),
         "Concatenate 'concatenate': the inputs agree in every axis but the one they are joined along, axis=-1. "
-        'Received 6×6×4 and 4×4×4. Use padding="same" in every convolution.',
+        "Received 6×6×4 and 4×4×4. Bring the other axes to one size: strides, padding or pooling change sizes. "
+        'Use padding="same" in every convolution.',
     ),
     "Add of two depths": (
         lambda: Add()([Input((8, 8, 3)), Input((8, 8, 4))]),
@@ -128,6 +129,11 @@ MESSAGES = {
     "Add of one": (
         lambda: Add()(Input((8, 8, 3))),
         "Add 'add': a merge joins at least two inputs. Received 1. Call it on a list: Add()([a, b]).",
+    ),
+    "Concatenate of one": (
+        lambda: Concatenate()(Input((8, 8, 3))),
+        "Concatenate 'concatenate': a merge joins at least two inputs. Received 1. "
+        "Call it on a list: Concatenate()([a, b]).",
     ),
     "Concatenate along no axis": (
         lambda: Concatenate(axis=4)([Input((8, 8, 3)), Input((8, 8, 4))]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 from typing import Any
 
 import jax
@@ -190,3 +191,13 @@ def test_defaults_are_those_of_keras(kind):
         if item.name not in ("name", "input_shape")
     }
     assert theirs(**given, name="a").get_config() == theirs(**REQUIRED.get(kind, {}), name="a").get_config()
+
+
+def test_every_argument_of_keras_is_taken_or_named():
+    # Input makes InputLayer, so nobody writes the arguments of Keras's.
+    for name, kind in registered().items():
+        if hasattr(keras.layers, name) and name != "InputLayer":
+            theirs = set(inspect.signature(getattr(keras.layers, name).__init__).parameters) - {"self", "kwargs"}
+            ours = set(inspect.signature(kind).parameters)
+            absent = {key for key, value in kind.absent_arguments.items() if value.beside in (None, *ours)}
+            assert theirs <= ours | absent, name

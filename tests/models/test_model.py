@@ -212,12 +212,13 @@ def test_weights_out_and_in():
     other = two()
     other.set_weights([array * 2 for array in weights])
     np.testing.assert_array_equal(other.get_weights()[0], weights[0] * 2)
+    like = "Give the arrays in the order and shapes of get_weights()."
     with pytest.raises(ShapeError) as caught:
         other.set_weights(weights[:-1])
-    assert str(caught.value) == "set_weights: 'model' has 6 arrays of weights. Received 5."
+    assert str(caught.value) == f"set_weights: 'model' has 6 arrays of weights. Received 5. {like}"
     with pytest.raises(ShapeError) as caught:
         other.set_weights([weights[1], *weights[1:]])
-    assert str(caught.value) == "set_weights: kernel of 'dense' has shape (3, 2). Received (2,)."
+    assert str(caught.value) == f"set_weights: kernel of 'dense' has shape (3, 2). Received (2,). {like}"
     weights[0][:] = 9
     assert two().get_weights()[0].max() < 9
 

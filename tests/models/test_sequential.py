@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convista import Input, Sequential, layers
+from convista import Input, Model, Sequential, layers
 from convista.errors import ArgumentError, ShapeError
 from convista.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D
 from convista.training.optimizers import SGD
@@ -55,10 +55,31 @@ def test_names_are_numbered_by_class():
     assert model.get_layer(index=-1) is model.layers[4]
 
 
+def test_layers_know_their_names_in_the_model():
+    model = Sequential([Conv2D(2, 3, input_shape=(9, 9, 1)), Conv2D(2, 3), Flatten(), Dense(3, name="last")])
+    assert [layer.name for layer in model.layers] == ["conv2d", "conv2d_1", "flatten", "last"]
+    assert model.get_layer(index=0).name == "conv2d"
+    assert model.get_layer("conv2d_1") is model.layers[1] is model.get_layer(index=1)
+    assert [layer.name for layer in Sequential([Flatten(), Dense(2)]).layers] == ["flatten", "dense"]
+    # Two models' layers named alike make one model; their names are counted anew.
+    both = Sequential([*model.layers[:2], *Sequential([Conv2D(2, 3)]).layers])
+    assert [layer.name for layer in both.layers] == ["conv2d", "conv2d_1", "conv2d_2"]
+
+
+def test_a_layer_taken_from_a_model_stays_one_layer():
+    model = Sequential([Dense(3, input_shape=(3,))])
+    x = Input((3,))
+    shared = Model(x, model.layers[0](model.get_layer("dense")(x)))
+    assert list(shared.params) == ["dense"]
+    assert shared.layers[0].name == "dense"
+    with pytest.raises(ArgumentError, match="a Sequential holds each layer once"):
+        model.add(model.layers[0])
+
+
 def test_get_layer_suggests():
     with pytest.raises(ArgumentError) as caught:
         small().get_layer("conv2d_1")
-    assert str(caught.value) == "'sequential' has this layer. Received 'conv2d_1'. Did you mean 'conv2d'?"
+    assert str(caught.value) == "'sequential' has no such layer. Received 'conv2d_1'. Did you mean 'conv2d'?"
 
 
 def test_three_ways_to_say_the_input_shape_are_one_model():

@@ -149,23 +149,28 @@ def test_checkpoints_of_every_epoch(tmp_path):
 
 def test_checkpoints_of_the_best(tmp_path, capsys):
     checkpoint = callbacks.ModelCheckpoint(
-        tmp_path / "{epoch}", "accuracy", save_best_only=True, save_weights_only=True, verbose=1
+        tmp_path / "{epoch}.safetensors", "accuracy", save_best_only=True, save_weights_only=True, verbose=1
     )
     model, _ = _fit(checkpoint, _logs([0.5, 0.4, 0.9], "accuracy"))
-    assert model.saved == [("weights", str(tmp_path / "1")), ("weights", str(tmp_path / "3"))]
-    assert capsys.readouterr().err == f"Epoch 1: saved {tmp_path / '1'}\nEpoch 3: saved {tmp_path / '3'}\n"
+    assert model.saved == [("weights", str(tmp_path / "1.safetensors")), ("weights", str(tmp_path / "3.safetensors"))]
+    assert (
+        capsys.readouterr().err
+        == f"Epoch 1: saved {tmp_path / '1.safetensors'}\nEpoch 3: saved {tmp_path / '3.safetensors'}\n"
+    )
 
 
 def test_checkpoints_beyond_a_threshold(tmp_path):
-    checkpoint = callbacks.ModelCheckpoint(tmp_path / "x", "loss", save_best_only=True, initial_value_threshold=0.5)
+    checkpoint = callbacks.ModelCheckpoint(
+        tmp_path / "x.convista", "loss", save_best_only=True, initial_value_threshold=0.5
+    )
     assert len(_fit(checkpoint, _logs([0.9, 0.6, 0.4]))[0].saved) == 1
 
 
 def test_checkpoints_every_few_steps(tmp_path):
-    checkpoint = callbacks.ModelCheckpoint(tmp_path / "{epoch}-{batch}", save_freq=3)
+    checkpoint = callbacks.ModelCheckpoint(tmp_path / "{epoch}-{batch}.convista", save_freq=3)
     assert checkpoint.wants_batches()
     model, _ = _fit(checkpoint, _logs([0.5, 0.5]), steps=4)
-    assert [Path(name).name for _, name in model.saved] == ["1-3", "2-2"]
+    assert [Path(name).name for _, name in model.saved] == ["1-3.convista", "2-2.convista"]
 
 
 def test_only_who_looks_at_steps_wants_them():
@@ -173,7 +178,9 @@ def test_only_who_looks_at_steps_wants_them():
         def on_train_batch_end(self, step, logs=None):
             pass
 
-    assert not callbacks.CallbackList([callbacks.Callback(), callbacks.ModelCheckpoint("x")], None, {}).wants_batches
+    assert not callbacks.CallbackList(
+        [callbacks.Callback(), callbacks.ModelCheckpoint("x.convista")], None, {}
+    ).wants_batches
     assert callbacks.CallbackList([callbacks.Callback(), Steps()], None, {}).wants_batches
 
 
@@ -244,6 +251,11 @@ def test_callbacks_get_the_model_and_the_parameters_and_one_dictionary_of_logs()
     assert seen == [(0.1, {"loss": 1.0, "mine": 1})]
 
 
+class Tested(callbacks.Callback):
+    def on_test_end(self, logs=None):
+        pass
+
+
 class Typo(callbacks.Callback):
     def on_epoch_ends(self, epoch, logs=None):
         pass
@@ -268,7 +280,7 @@ MISTAKES = [
         "Did you mean 'accuracy'?",
     ),
     (
-        lambda: _fit(callbacks.ModelCheckpoint("x", save_best_only=True, monitor="f2"), AVAILABLE),
+        lambda: _fit(callbacks.ModelCheckpoint("x.convista", save_best_only=True, monitor="f2"), AVAILABLE),
         "ModelCheckpoint: the logs have no 'f2'; they have loss, accuracy. Received monitor='f2'. "
         "Use one of these names as monitor.",
     ),
@@ -278,14 +290,14 @@ MISTAKES = [
         'Give the metric an average, such as F1Score(average="macro").',
     ),
     (
-        lambda: _fit(callbacks.ModelCheckpoint("{epoch}-{val_los:.2f}"), [{"loss": 1.0, "val_loss": 1.0}]),
+        lambda: _fit(callbacks.ModelCheckpoint("{epoch}-{val_los:.2f}.convista"), [{"loss": 1.0, "val_loss": 1.0}]),
         "ModelCheckpoint: {val_los} in the path is not among batch, epoch, loss, val_loss. "
-        "Received filepath='{epoch}-{val_los:.2f}'. Did you mean 'val_loss'?",
+        "Received filepath='{epoch}-{val_los:.2f}.convista'. Did you mean 'val_loss'?",
     ),
     (
-        lambda: _fit(callbacks.ModelCheckpoint("{zzz}"), [], params=KNOWN),
+        lambda: _fit(callbacks.ModelCheckpoint("{zzz}.convista"), [], params=KNOWN),
         "ModelCheckpoint: {zzz} in the path is not among accuracy, batch, epoch, learning_rate, loss. "
-        "Received filepath='{zzz}'. Use one of these names.",
+        "Received filepath='{zzz}.convista'. Use one of these names.",
     ),
     (
         lambda: callbacks.ModelCheckpoint("{epoch"),
@@ -299,12 +311,12 @@ MISTAKES = [
         "Use names such as {epoch} and {val_loss:.2f}.",
     ),
     (
-        lambda: _fit(callbacks.ModelCheckpoint("{epoch:s}"), AVAILABLE),
-        "ModelCheckpoint: Unknown format code 's' for object of type 'int'. Received filepath='{epoch:s}'. "
+        lambda: _fit(callbacks.ModelCheckpoint("{epoch:s}.convista"), AVAILABLE),
+        "ModelCheckpoint: Unknown format code 's' for object of type 'int'. Received filepath='{epoch:s}.convista'. "
         "Formats are as in {epoch:02d} and {val_loss:.2f}.",
     ),
     (
-        lambda: callbacks.ModelCheckpoint("x", save_freq="batch"),
+        lambda: callbacks.ModelCheckpoint("x.convista", save_freq="batch"),
         "ModelCheckpoint: save_freq is \"epoch\" or an integer of at least 1. Received save_freq='batch'.",
     ),
     (
@@ -345,6 +357,26 @@ MISTAKES = [
         "Let its class inherit from convista.callbacks.Callback.",
     ),
     (
+        lambda: callbacks.ModelCheckpoint("runs/best.keras"),
+        "ModelCheckpoint: filepath ends in .convista. Received filepath='runs/best.keras'. "
+        "Write filepath='runs/best.convista'.",
+    ),
+    (
+        lambda: callbacks.ModelCheckpoint("{epoch}-{loss:.2f}"),
+        "ModelCheckpoint: filepath ends in .convista. Received filepath='{epoch}-{loss:.2f}'. "
+        "Write filepath='{epoch}-{loss:.2f}.convista'.",
+    ),
+    (
+        lambda: callbacks.ModelCheckpoint("best.weights.h5", save_weights_only=True),
+        "ModelCheckpoint: filepath ends in .safetensors with save_weights_only=True. Received "
+        "filepath='best.weights.h5'. Write filepath='best.safetensors'.",
+    ),
+    (
+        lambda: callbacks.CallbackList([Tested()], None, {}),
+        "Tested: Keras has on_test_end; Convista does not call it yet. The hooks are "
+        "on_train_begin, on_epoch_begin, on_train_batch_end, on_epoch_end, on_train_end.",
+    ),
+    (
         lambda: callbacks.CallbackList([Typo()], None, {}),
         "Typo: on_epoch_ends is not a hook and would never be called. Did you mean 'on_epoch_end'? The hooks are "
         "on_train_begin, on_epoch_begin, on_train_batch_end, on_epoch_end, on_train_end.",
@@ -371,3 +403,8 @@ def test_a_log_of_another_kind_is_not_continued(tmp_path):
         "my notes. Use another filename or separator, or append=False to start anew."
     )
     assert path.read_text() == "my notes\n"
+
+
+def test_every_hook_of_keras_is_called_or_named():
+    theirs = {name for name in dir(keras.callbacks.Callback) if name.startswith("on_")}
+    assert theirs == callbacks._KERAS_HOOKS | set(callbacks._HOOKS)

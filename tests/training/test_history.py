@@ -25,6 +25,9 @@ def test_it_has_plain_values_and_lists_as_long_as_the_epochs():
     assert type(history.history["loss"][0]) is float
     assert history.epoch == [0, 1]
     assert history.params["steps"] == 3
+    single = History()
+    single.on_epoch_end(0, {"loss": 0.5})
+    assert repr(single) == "History(1 epoch: loss)"
     assert repr(history) == "History(2 epochs: loss, val_f1)"
 
 

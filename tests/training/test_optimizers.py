@@ -271,6 +271,27 @@ def test_configurations_come_back(optimizer):
             "SGD: not an argument. Received 'momentun'. Did you mean 'momentum'?",
         ),
         (
+            lambda: optimizers.Adam(lr=0.1),
+            "Adam: lr is an old name. Received lr=0.1. Write learning_rate=0.1.",
+        ),
+        (
+            lambda: optimizers.Adam(decay=0.1),
+            "Adam: decay is an old argument of Keras. Received decay=0.1. Give learning_rate a schedule, such as "
+            "ExponentialDecay(0.001, decay_steps=1000, decay_rate=0.9), or weight_decay a number.",
+        ),
+        (
+            lambda: optimizers.SGD(momentun=0.9),
+            "SGD: there is no argument 'momentun'. Received momentun=0.9. Did you mean 'momentum'?",
+        ),
+        (
+            lambda: optimizers.Adam(use_ema=True),
+            "Adam: Keras has use_ema; Convista does not have it yet. Received use_ema=True. Leave use_ema out.",
+        ),
+        (
+            lambda: optimizers.OptaxOptimizer(),
+            "OptaxOptimizer: transformation is needed. Received no arguments. Write OptaxOptimizer(transformation=…).",
+        ),
+        (
             lambda: optimizers.Optimizer.from_config([1]),
             'a saved optimizer is a dictionary with the keys "class_name" and "config". Received [1]. '
             "Pass what to_config() returned.",
@@ -281,3 +302,10 @@ def test_mistakes_are_explained(make, message):
     with pytest.raises(ArgumentError) as caught:
         make()
     assert str(caught.value) == message
+
+
+def test_every_argument_of_keras_is_taken_or_named():
+    assert optimizers.Adam(use_ema=False, ema_momentum=0.99, name="adam") == optimizers.Adam()
+    for name, kind in optimizers.registry.items():
+        theirs = set(inspect.signature(getattr(keras.optimizers, name).__init__).parameters) - {"self", "kwargs"}
+        assert theirs <= {*inspect.signature(kind).parameters, *kind.absent_arguments}

@@ -35,18 +35,6 @@ _HOMES = {
     "Optimizer": "optimizers",
     "Sequential": "models",
 }
-_MODULES = (
-    "activations",
-    "callbacks",
-    "datasets",
-    "initializers",
-    "layers",
-    "losses",
-    "metrics",
-    "models",
-    "optimizers",
-    "utils",
-)
 
 __all__ = [
     "Input",
@@ -67,6 +55,8 @@ __all__ = [
     "optimizers",
     "utils",
 ]
+
+_MODULES = [name for name in __all__ if name not in _HOMES]
 
 
 def __getattr__(name: str) -> Any:

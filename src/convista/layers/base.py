@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -10,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 import jax
 
 from convista import arguments
-from convista.arguments import Shape
+from convista.arguments import Absent, Checked, Shape
 from convista.errors import ArgumentError, ShapeError, suggest
 from convista.layers import initializers
 from convista.layers.initializers import Initializer
@@ -33,8 +34,35 @@ class Parameter:
     initializer: str | Initializer
 
 
+_DECAY = "Let the optimizer shrink the weights: Adam(weight_decay=0.004)"
+
+_ABSENT = {
+    **{
+        f"{part}_{what}": Absent((None,), beside=f"{part}_initializer", fix=_DECAY if what == "regularizer" else None)
+        for part in ("kernel", "bias", "beta", "gamma")
+        for what in ("regularizer", "constraint")
+    },
+    "activity_regularizer": Absent((None,), fix=_DECAY),
+    "trainable": Absent((True,), fix="Leave trainable out: every layer of a model learns"),
+    "dtype": Absent((None, "float32"), fix="Leave dtype out: layers compute in float32"),
+    "autocast": Absent((True,)),
+    "lora_rank": Absent((None,), beside="kernel_initializer"),
+    "lora_alpha": Absent((None,), beside="kernel_initializer"),
+    "quantization_config": Absent((None,), beside="kernel_initializer"),
+    "synchronized": Absent((False,), beside="momentum"),
+    "renorm": Absent((False,), beside="momentum"),
+    "renorm_clipping": Absent((None,), beside="momentum"),
+    "renorm_momentum": Absent((0.99,), beside="momentum"),
+    "input_dim": Absent(rule="input_dim is an old name", fix="Write input_shape=({value},)"),
+    "batch_input_shape": Absent(
+        rule="batch_input_shape is an old name", fix="Write input_shape, without the batch axis"
+    ),
+    "weights": Absent((None,), fix="Build the model and call model.set_weights(weights)"),
+}
+
+
 @dataclass(frozen=True)
-class Layer:
+class Layer(metaclass=Checked):
     """A step of a network. Its fields are its configuration, exactly as given; it holds no numbers.
 
     A new layer is one class in one file: fields, ``output_shape``, ``apply``, and ``parameters`` if it learns.
@@ -50,6 +78,7 @@ class Layer:
     merges: ClassVar[bool] = False  # takes several inputs
     uses_mask: ClassVar[bool] = False  # must know which rows of a batch only fill it up
     minimum_rank: ClassVar[int] = 1  # axes of one example
+    absent_arguments: ClassVar[Mapping[str, Absent]] = _ABSENT
 
     def __post_init__(self) -> None:
         if self.name is not None and not isinstance(self.name, str):
@@ -61,6 +90,23 @@ class Layer:
     def where(self) -> str:
         """How messages call this layer."""
         return type(self).__name__ if not isinstance(self.name, str) else f"{type(self).__name__} {self.name!r}"
+
+    def named(self, name: str) -> Layer:
+        """Return this layer, or a copy of it that knows the name it has in a model.
+
+        A model built from the copy is built from the layer itself: see ``original``.
+        """
+        if self.name is not None:
+            return self
+        twin = copy.copy(self)
+        object.__setattr__(twin, "name", name)
+        object.__setattr__(twin, "_original", self)
+        return twin
+
+    @property
+    def original(self) -> Layer:
+        """The layer that ``named`` was called on: what graphs hold, so that a shared layer stays one object."""
+        return getattr(self, "_original", self)
 
     @property
     def window(self) -> Window | None:

@@ -16,10 +16,12 @@ from convista.layers.base import Layer, register
 from convista.shapes import times
 
 
-def _require_several(shapes: Sequence[Shape]) -> None:
+def _require_several(layer: Layer, shapes: Sequence[Shape]) -> None:
     if len(shapes) < 2:
         raise ShapeError(
-            "a merge joins at least two inputs", received=f"{len(shapes)}", fix="Call it on a list: Add()([a, b])"
+            "a merge joins at least two inputs",
+            received=f"{len(shapes)}",
+            fix=f"Call it on a list: {type(layer).__name__}()([a, b])",
         )
 
 
@@ -43,7 +45,7 @@ class Add(Layer):
 
     def output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         """Return the common shape; an axis of size 1 is repeated."""
-        _require_several(input_shape)
+        _require_several(self, input_shape)
         ranks = {len(shape) for shape in input_shape}
         columns = list(zip(*input_shape, strict=False))
         if len(ranks) > 1 or any(len({size for size in column if size not in (1, None)}) > 1 for column in columns):
@@ -84,7 +86,7 @@ class Concatenate(Layer):
 
     def output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         """Return the common shape with the sizes along ``axis`` added."""
-        _require_several(input_shape)
+        _require_several(self, input_shape)
         rank = len(input_shape[0]) + 1
         axis = self.axis % rank - 1 if -rank <= self.axis < rank else -1
         if axis < 0:
@@ -98,6 +100,7 @@ class Concatenate(Layer):
             raise ShapeError(
                 f"the inputs agree in every axis but the one they are joined along, axis={self.axis}",
                 received=" and ".join(times(shape) for shape in input_shape),
+                fix="Bring the other axes to one size: strides, padding or pooling change sizes",
             )
         sizes = [shape[axis] for shape in input_shape]
         total = None if None in sizes else sum(size or 0 for size in sizes)

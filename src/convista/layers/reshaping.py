@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax.numpy as jnp
 
 from convista import arguments
-from convista.arguments import Shape
+from convista.arguments import Absent, Shape
 from convista.errors import ArgumentError, ShapeError
 from convista.layers.base import Layer, register
 from convista.layers.convolution import check_data_format
@@ -30,6 +32,11 @@ class Flatten(Layer):
 
     Source: lecture 002.
     """
+
+    absent_arguments: ClassVar[Mapping[str, Absent]] = {
+        **Layer.absent_arguments,
+        "data_format": Absent((None, "channels_last"), fix="Move the axis once: x.transpose(0, 2, 3, 1)"),
+    }
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return one size, the product of all."""

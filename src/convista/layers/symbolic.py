@@ -43,6 +43,7 @@ def call(layer: Layer, inputs: Any) -> SymbolicTensor:
         ArgumentError: The inputs are not symbolic.
         ShapeError: The layer cannot take their shapes.
     """
+    layer = layer.original
     parents = tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,)
     for parent in parents:
         if not isinstance(parent, SymbolicTensor):

@@ -19,6 +19,8 @@ from convista.models.seed import Streams, checked_seed, default_seed
 from convista.models.summary import Summary, summarize
 from convista.training.step import TrainState
 
+_LIKE_GET_WEIGHTS = "Give the arrays in the order and shapes of get_weights()"
+
 
 class Network:
     """Structure and numbers; the base of :class:`Model`, which adds the verbs.
@@ -34,6 +36,7 @@ class Network:
         self.classes: tuple[str, ...] | None = None
         self._preprocessing: Preprocessing | None = None
         self._train: TrainState | None = None
+        self._named: dict[int, Layer] = {}
 
     @property
     def preprocessing(self) -> Preprocessing | None:
@@ -72,8 +75,15 @@ class Network:
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers in the order in which they run, each once."""
-        return list(self.graph.layers.values())
+        """The layers in the order in which they run, each once and with its name in the model."""
+        return [self._with_name(layer, name) for name, layer in self.graph.layers.items()]
+
+    def _with_name(self, layer: Layer, name: str) -> Layer:
+        # The same object each time; a copy keeps its original alive, so no id is used again.
+        known = self._named.get(id(layer))
+        if known is None or known.name != name:
+            known = self._named[id(layer)] = layer.named(name)
+        return known
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Return a layer by name or by place.
@@ -83,11 +93,11 @@ class Network:
         """
         layers = self.graph.layers
         if name is not None and name in layers:
-            return layers[name]
+            return self._with_name(layers[name], name)
         if name is None and index is not None and -len(layers) <= index < len(layers):
-            return list(layers.values())[index]
+            return self.layers[index]
         wanted = f"{name!r}" if name is not None else f"index={index}"
-        raise ArgumentError(f"{self.name!r} has this layer", received=wanted, fix=suggest(str(name), layers))
+        raise ArgumentError(f"{self.name!r} has no such layer", received=wanted, fix=suggest(str(name), layers))
 
     @property
     def input_shape(self) -> Any:
@@ -188,13 +198,19 @@ class Network:
         places = list(self._weight_places())
         if len(weights) != len(places):
             raise ShapeError(
-                f"{self.name!r} has {len(places)} arrays of weights", where="set_weights", received=f"{len(weights)}"
+                f"{self.name!r} has {len(places)} arrays of weights",
+                where="set_weights",
+                received=f"{len(weights)}",
+                fix=_LIKE_GET_WEIGHTS,
             )
         trees: dict[str, Tree] = {"params": {}, "state": {}}
         for (part, layer, name, shape), array in zip(places, weights, strict=True):
             if tuple(np.shape(array)) != shape:
                 raise ShapeError(
-                    f"{name} of {layer!r} has shape {shape}", where="set_weights", received=f"{tuple(np.shape(array))}"
+                    f"{name} of {layer!r} has shape {shape}",
+                    where="set_weights",
+                    received=f"{tuple(np.shape(array))}",
+                    fix=_LIKE_GET_WEIGHTS,
                 )
             trees[part].setdefault(layer, {})[name] = jnp.array(array, jnp.float32)
         self._take_weights(trees["params"], trees["state"])

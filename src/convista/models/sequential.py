@@ -94,8 +94,9 @@ class Sequential(Model):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers in order."""
-        return list(self._layers)
+        """The layers in order, each with its name in the model."""
+        names = automatic_names(self._layers)
+        return [self._with_name(layer, name) for layer, name in zip(self._layers, names, strict=True)]
 
     def _append(self, layer: Any) -> None:
         if isinstance(layer, SymbolicTensor) and isinstance(layer.layer, InputLayer):
@@ -107,6 +108,7 @@ class Sequential(Model):
                 received=f"{type(layer).__name__}" if not isinstance(layer, type) else f"the class {layer.__name__}",
                 fix="Write Flatten() with parentheses, not Flatten" if isinstance(layer, type) else None,
             )
+        layer = layer.original
         if layer.merges:
             raise ArgumentError(
                 "a merge needs branches",

@@ -6,6 +6,7 @@ import csv
 import inspect
 import math
 import os
+import re
 import string
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -82,6 +83,12 @@ class Callback:
 
 
 _HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+_KERAS_HOOKS = frozenset(
+    f"on_{part}_{when}"
+    for part in ("batch", "train_batch", "test", "test_batch", "predict", "predict_batch")
+    for when in ("begin", "end")
+) - {*_HOOKS}
 
 
 class CallbackList:
@@ -277,7 +284,8 @@ class ModelCheckpoint(_Monitor):
         initial_value_threshold: With ``save_best_only``, better only counts beyond this value.
 
     Raises:
-        ArgumentError: ``filepath`` has a placeholder that cannot be filled in; in training, a log is missing.
+        ArgumentError: ``filepath`` has a placeholder that cannot be filled in, or does not end in ``.convista``
+            (``.safetensors`` with ``save_weights_only``); in training, a log is missing.
 
     Example:
         >>> ModelCheckpoint("best.convista", monitor="val_accuracy", save_best_only=True).save_freq
@@ -298,6 +306,7 @@ class ModelCheckpoint(_Monitor):
         super().__init__(monitor, mode, 0.0)
         self.filepath = os.fspath(filepath)
         self._fields = _placeholders(self.filepath)
+        _check_ending(self.filepath, save_weights_only)
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
@@ -580,6 +589,10 @@ def _checked(callback: object) -> Callback:
         fix = "Let its class inherit from convista.callbacks.Callback."
         raise ArgumentError(rule, where="callbacks", received=repr(callback), fix=fix)
     for name in dir(type(callback)):
+        if name in _KERAS_HOOKS and callable(getattr(callback, name)):
+            rule = f"Keras has {name}; Convista does not call it yet"
+            fix = f"The hooks are {', '.join(_HOOKS)}."
+            raise ArgumentError(rule, where=type(callback).__name__, fix=fix)
         if name.startswith("on_") and name not in _HOOKS and callable(getattr(callback, name)):
             rule = f"{name} is not a hook and would never be called"
             where = type(callback).__name__
@@ -618,6 +631,17 @@ def _placeholders(path: str) -> list[str]:
             fix = "Use names such as {epoch} and {val_loss:.2f}."
             raise ArgumentError(rule, where="ModelCheckpoint", received=f"filepath={path!r}", fix=fix)
     return fields
+
+
+def _check_ending(path: str, weights: bool) -> None:
+    # Refused here, not at the end of the first epoch, when the model would refuse it.
+    ending = ".safetensors" if weights else ".convista"
+    if path.endswith(ending):
+        return
+    rule = f"filepath ends in {ending}" + (" with save_weights_only=True" if weights else "")
+    stem = re.sub(r"(\.weights)?\.[A-Za-z]\w*$", "", path)
+    fix = f"Write filepath={stem + ending!r}."
+    raise ArgumentError(rule, where="ModelCheckpoint", received=f"filepath={path!r}", fix=fix)
 
 
 def _count(callback: Callback, name: str, value: Any, least: int = 0, other: str = "") -> int:

@@ -68,7 +68,8 @@ class History(Callback):
         return write_table(path, ["epoch", *self.history], rows)
 
     def __repr__(self) -> str:
-        return f"History({len(self.epoch)} epochs: {', '.join(self.history) or 'no logs'})"
+        epochs = "1 epoch" if len(self.epoch) == 1 else f"{len(self.epoch)} epochs"
+        return f"History({epochs}: {', '.join(self.history) or 'no logs'})"
 
 
 def _plain(value: Any) -> Any:

@@ -369,7 +369,28 @@ class _Counts(Metric):
 
 
 @dataclass(frozen=True)
-class Precision(_Counts):
+class _Answers(_Counts):
+    # What precision and recall share: the answers, each by a threshold or by the largest output.
+    thresholds: float | None = None
+    average: Average = "macro"
+    classes: int | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        _check_counts(self, "thresholds", self.thresholds)
+
+    def bind(self, loss: Loss | None, output_shape: tuple[int, ...]) -> Metric:
+        """Return the metric with ``classes`` and, for binary cross-entropy, the threshold filled in."""
+        return dataclasses.replace(
+            self, classes=_bound_classes(self, output_shape), thresholds=_bound_threshold(self.thresholds, loss)
+        )
+
+    def _cut(self) -> float | None:
+        return _default_cut(self.thresholds, self.classes)
+
+
+@dataclass(frozen=True)
+class Precision(_Answers):
     """Of what was said to be a class, the share that is: ``TP / (TP + FP)``.
 
     With one output per example, yes is ``y_pred > thresholds``. With C outputs the answer is the largest output and the
@@ -394,29 +415,14 @@ class Precision(_Counts):
         0.5
     """
 
-    thresholds: float | None = None
-    average: Average = "macro"
-    classes: int | None = None
     name: str = "precision"
-
-    def __post_init__(self) -> None:
-        _check_counts(self, "thresholds", self.thresholds)
-
-    def bind(self, loss: Loss | None, output_shape: tuple[int, ...]) -> Metric:
-        """Return the metric with ``classes`` and, for binary cross-entropy, the threshold filled in."""
-        return dataclasses.replace(
-            self, classes=_bound_classes(self, output_shape), thresholds=_bound_threshold(self.thresholds, loss)
-        )
-
-    def _cut(self) -> float | None:
-        return _default_cut(self.thresholds, self.classes)
 
     def _score(self, total: Total) -> Array:
         return _ratio(total["hit"], total["predicted"])
 
 
 @dataclass(frozen=True)
-class Recall(_Counts):
+class Recall(_Answers):
     """Of what is a class, the share that was found: ``TP / (TP + FN)``.
 
     Arguments, averages and errors are those of `Precision`. A class without examples counts as 0.
@@ -428,22 +434,7 @@ class Recall(_Counts):
         0.5
     """
 
-    thresholds: float | None = None
-    average: Average = "macro"
-    classes: int | None = None
     name: str = "recall"
-
-    def __post_init__(self) -> None:
-        _check_counts(self, "thresholds", self.thresholds)
-
-    def bind(self, loss: Loss | None, output_shape: tuple[int, ...]) -> Metric:
-        """Return the metric with ``classes`` and, for binary cross-entropy, the threshold filled in."""
-        return dataclasses.replace(
-            self, classes=_bound_classes(self, output_shape), thresholds=_bound_threshold(self.thresholds, loss)
-        )
-
-    def _cut(self) -> float | None:
-        return _default_cut(self.thresholds, self.classes)
 
     def _score(self, total: Total) -> Array:
         return _ratio(total["hit"], total["support"])
@@ -732,7 +723,7 @@ def _default_cut(given: float | None, classes: int | None) -> float | None:
     return 0.5 if given is None and classes in (None, 1) else given
 
 
-def _bound_classes(metric: Precision | Recall | F1Score, output_shape: tuple[int, ...]) -> int:
+def _bound_classes(metric: _Counts, output_shape: tuple[int, ...]) -> int:
     classes = output_shape[-1]
     if metric.classes not in (None, classes):
         rule = f"the model has {classes} outputs"
@@ -742,7 +733,7 @@ def _bound_classes(metric: Precision | Recall | F1Score, output_shape: tuple[int
     return classes
 
 
-def _check_counts(metric: Precision | Recall | F1Score, key: str, value: object) -> None:
+def _check_counts(metric: _Counts, key: str, value: object) -> None:
     name = type(metric).__name__
     if value is not None:
         _check_threshold(metric, key, value)

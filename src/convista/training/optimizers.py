@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ import optax
 from jax import Array
 from jax.typing import ArrayLike
 
+from convista.arguments import Absent, Checked
 from convista.errors import ArgumentError, suggest
 from convista.training.configuration import Configurable, build, number
 from convista.training.schedules import Schedule
@@ -19,8 +20,27 @@ from convista.training.schedules import Schedule
 Rate = float | Callable[[ArrayLike], Array]
 
 
-class Optimizer(Configurable):
+_ABSENT = {
+    "lr": Absent(rule="lr is an old name", fix="Write learning_rate={value}"),
+    "decay": Absent(
+        (0, 0.0),
+        rule="decay is an old argument of Keras",
+        fix="Give learning_rate a schedule, such as ExponentialDecay(0.001, decay_steps=1000, decay_rate=0.9), or "
+        "weight_decay a number",
+    ),
+    "use_ema": Absent((False,)),
+    "ema_momentum": Absent((0.99,)),
+    "ema_overwrite_frequency": Absent((None,)),
+    "loss_scale_factor": Absent((None,)),
+    "gradient_accumulation_steps": Absent((None,), fix="Leave it out and give fit a larger batch_size"),
+    "name": Absent((None, "sgd", "SGD", "rmsprop", "adam", "adamw")),
+}
+
+
+class Optimizer(Configurable, metaclass=Checked):
     """Turns gradients into updates; the learning rate comes in from outside, so changing it never recompiles."""
+
+    absent_arguments: ClassVar[Mapping[str, Absent]] = _ABSENT
 
     # Declared here for the shared methods; each subclass has them as dataclass fields in Keras's order.
     learning_rate: Rate
