@@ -7,7 +7,7 @@ import pytest
 
 from convista import architectures
 from convista.data import Preprocessing
-from convista.errors import ShapeError
+from convista.errors import DataError, ShapeError
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,8 @@ def test_whole_numbers_are_scaled() -> None:
     model = architectures.lecture_dense((8, 8, 1), seed=0)
     pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
     np.testing.assert_allclose(model.predict(pixels), model.predict(pixels / np.float32(255)), atol=1e-6)
-    assert not np.allclose(model.predict(pixels), model.predict(pixels.astype(np.float32)), atol=1e-3)
+    with pytest.raises(DataError, match=r"^x: pictures given as floats 0…255 need a scale"):
+        model.predict(pixels.astype(np.float32))
 
 
 @pytest.mark.parametrize(
