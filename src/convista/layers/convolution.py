@@ -111,10 +111,13 @@ class _Convolution(Layer):
         """Return ``activation(convolution(x) + bias)``."""
         window = self.window
         geometry = ConvolutionGeometry(window.strides, window.pads(x.shape[1:-1]), window.dilation, self.groups)
-        y = convolution(x, params["kernel"], geometry)
+        return self.finish(params, convolution(x, params["kernel"], geometry)), state
+
+    def finish(self, params, y):
+        """Return ``activation(y + bias)``."""
         if self.use_bias:
             y = add_bias(y, params["bias"])
-        return activations.get(self.activation)(y), state
+        return activations.get(self.activation)(y)
 
 
 def _divisors(number: int) -> list[int]:
