@@ -111,7 +111,8 @@ class _Convolution(Layer):
         """Return ``activation(convolution(x) + bias)``."""
         window = self.window
         geometry = ConvolutionGeometry(window.strides, window.pads(x.shape[1:-1]), window.dilation, self.groups)
-        return self.finish(params, convolution(x, params["kernel"], geometry)), state
+        y = convolution(x, params["kernel"], geometry, params["bias"] if self.use_bias else None)
+        return activations.get(self.activation)(y), state
 
     def finish(self, params, y):
         """Return ``activation(y + bias)``."""
