@@ -69,13 +69,13 @@ class Process:
         self.hello = self._hear()
 
     @property
-    def alive(self) -> bool:
-        """Whether it can be asked."""
-        return self._process.poll() is None
+    def fallen(self) -> bool:
+        """Whether it was ready and is no more: the next case deserves a new one."""
+        return "ready" in self.hello and self._process.poll() is not None
 
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
         """Send a message and return the answer."""
-        if not self.alive:
+        if self._process.poll() is not None:
             return self._ended()
         try:
             print(json.dumps(message), file=self._process.stdin, flush=True)
@@ -120,6 +120,7 @@ class Absent:
     """
 
     hello: dict[str, Any]
+    fallen = False
 
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
         """Say it again."""
@@ -176,6 +177,8 @@ class Crew:
 
     def _prepare(self, name: str, case: Case, measured: Measured) -> int:
         """Return how many turns the configuration gets."""
+        if name in self._processes and self._processes[name].fallen:
+            self._processes.pop(name).end()
         configuration = CONFIGURATIONS[name]
         message = {
             "do": "prepare",

@@ -42,17 +42,11 @@ def describe() -> dict[str, Any]:
 
 def _model(name: str, options: dict[str, Any]) -> Any:
     policy = {"policy": options["policy"]} if "policy" in options else {}
-    made, compiled = ({} if not _takes_policy(f) else policy for f in (convista.Model, convista.Model.compile))
-    if policy and not (made or compiled):
+    if policy and "policy" not in inspect.signature(convista.Model.compile).parameters:
         raise NotOffered(f"this Convista has no policy={options['policy']!r}")
-    model = convista.Model(*keras_layers.build(convista.layers, NETWORKS[name]), seed=0, **made)
-    settings = {} if made else compiled
-    model.compile(optimizer="rmsprop", loss="sparse_categorical_crossentropy", metrics=["accuracy"], **settings)
+    model = convista.Model(*keras_layers.build(convista.layers, NETWORKS[name]), seed=0)
+    model.compile(optimizer="rmsprop", loss="sparse_categorical_crossentropy", metrics=["accuracy"], **policy)
     return model
-
-
-def _takes_policy(function: Any) -> bool:
-    return "policy" in inspect.signature(function).parameters
 
 
 def _count(model: Any) -> int:

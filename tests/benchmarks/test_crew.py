@@ -67,6 +67,7 @@ def measure(tmp_path, monkeypatch):
         crews.append(crew)
         return crew.measure(CASE, behaviours, between)
 
+    measure.again = lambda *behaviours: crews[-1].measure(CASE, behaviours, lambda: None)
     yield measure
     for crew in crews:
         crew.dismiss()
@@ -117,6 +118,13 @@ def test_what_goes_wrong_is_told_and_the_others_go_on(measure, behaviour, proble
     assert found[behaviour].problem == problem
     assert len(found["steady"].seconds) == 3
     assert found["steady"].problem is None
+
+
+def test_whoever_fell_begins_the_next_case_anew(measure):
+    assert measure("dies", pace=QUICK)["dies"].seconds
+    again = measure.again("dies")["dies"]
+    assert again.problem == "its process ended with 3: out of luck"
+    assert again.seconds
 
 
 def test_no_answer_in_time_ends_the_process(measure):
