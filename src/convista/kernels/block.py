@@ -27,7 +27,7 @@ def takes(x: jax.Array, kernel: jax.Array, bias: jax.Array, geometry: BlockGeome
 
 
 def block(x: jax.Array, kernel: jax.Array, bias: jax.Array, geometry: BlockGeometry) -> jax.Array:
-    """Return the block of ``x`` (batch, …, channels), ``kernel`` (…, channels // groups, filters) and ``bias`` (filters,)."""
+    """Return the block of ``x`` (batch, …, channels) with ``kernel`` (…, channels // groups, filters) and ``bias``."""
     return BLOCK.bind(*primitive.varying_alike(x, kernel, bias), geometry=geometry)
 
 

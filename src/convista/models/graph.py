@@ -159,7 +159,7 @@ class Graph:
                 continue
             if place in found:
                 block = found[place]
-                values.append(block.apply(params, new_state, values[block.convolution.inputs[0]]))
+                values.append(block.apply(params, new_state, values[block.source]))
                 continue
             taken: Any = [values[spot] for spot in node.inputs]
             own_key = None if key is None else jax.random.fold_in(key, place)

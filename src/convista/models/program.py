@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +29,8 @@ class Block:
 
     Args:
         places: Their places in the graph, in order.
+        source: The place of what the convolution takes.
+        names: Names of the convolution and of the normalisation, whose numbers are theirs.
         convolution: The convolution.
         normalization: What follows it, if anything does.
         relu: Whether negative values become 0.
@@ -35,38 +38,36 @@ class Block:
     """
 
     places: tuple[int, ...]
-    convolution: Node
-    normalization: Node | None
+    source: int
+    names: tuple[str, str | None]
+    convolution: Conv2D
+    normalization: BatchNormalization | None
     relu: bool
-    pooling: Node | None
-
-    @property
-    def layer(self) -> Conv2D:
-        """The convolution's layer."""
-        assert isinstance(self.convolution.layer, Conv2D)
-        return self.convolution.layer
+    pooling: MaxPooling2D | None
 
     def apply(self, params: Mapping[str, Variables], state: Mapping[str, Variables], x: jax.Array) -> jax.Array:
         """Return what the last node gives for what the first one takes."""
         kernel, bias = self._weights(params, state)
-        window = self.layer.window
-        geometry = ConvolutionGeometry(window.strides, window.pads(x.shape[1:-1]), window.dilation, self.layer.groups)
+        window = self.convolution.window
+        geometry = ConvolutionGeometry(
+            window.strides, window.pads(x.shape[1:-1]), window.dilation, self.convolution.groups
+        )
         pooling = None
-        if self.pooling is not None and self.pooling.layer.window is not None:
-            cells = self.pooling.layer.window
+        if self.pooling is not None:
+            cells = self.pooling.window
             sizes = geometry.outputs(x.shape[1:-1], kernel.shape[:-2])
             pooling = PoolingGeometry(cells.size, cells.strides, cells.pads(sizes))
         return block(x, kernel, bias, geometry, pooling, relu=self.relu)
 
     def _weights(self, params, state):
         """Return kernel and bias; a normalisation that no longer moves is a part of them."""
-        own = params[self.convolution.name]
-        kernel = own["kernel"]
-        bias = own.get("bias", jnp.zeros(kernel.shape[-1:], kernel.dtype))
-        if self.normalization is None or not isinstance(self.normalization.layer, BatchNormalization):
+        name, following = self.names
+        kernel = params[name]["kernel"]
+        bias = params[name].get("bias", jnp.zeros(kernel.shape[-1:], kernel.dtype))
+        if self.normalization is None or following is None:
             return kernel, bias
-        learned, kept = params.get(self.normalization.name, {}), state[self.normalization.name]
-        epsilon = jnp.asarray(self.normalization.layer.epsilon, kernel.dtype)
+        learned, kept = params.get(following, {}), state[following]
+        epsilon = jnp.asarray(self.normalization.epsilon, kernel.dtype)
         factor = jax.lax.rsqrt(kept["moving_variance"] + epsilon) * learned.get("gamma", jnp.ones_like(bias))
         return kernel * factor, (bias - kept["moving_mean"]) * factor + learned.get("beta", jnp.zeros_like(bias))
 
@@ -74,8 +75,8 @@ class Block:
 def blocks(nodes: Sequence[Node], outputs: Sequence[int], *, training: bool) -> dict[int, Block]:
     """Return the parts of a network that run as blocks.
 
-    None without the native kernels: XLA would draw the convolution into the pooling and compute it again for each cell of
-    the window, 35 ms a step of the lecture convnet at batch 128 where the plain order takes 24.
+    None without the native kernels: XLA would draw the convolution into the pooling and compute it again for each cell
+    of the window, 35 ms a step of the lecture convnet at batch 128.
 
     Args:
         nodes: The network's nodes.
@@ -91,38 +92,47 @@ def blocks(nodes: Sequence[Node], outputs: Sequence[int], *, training: bool) -> 
     following = {place: number for number, node in enumerate(nodes) for place in node.inputs if uses[place] == 1}
     found = {}
     for place, node in enumerate(nodes):
-        # A layer of the user's own that is built on Conv2D may do something else.
-        if type(node.layer) is Conv2D and activations.name_of(node.layer.activation) in ("linear", "relu"):
-            whole = _block(nodes, following, place, training)
-            if len(whole.places) > 1 or whole.relu or node.layer.use_bias:
+        layer = node.layer
+        if isinstance(layer, Conv2D) and _is_plain(layer):
+            whole = _block(nodes, following, place, layer, training)
+            if len(whole.places) > 1 or whole.relu or layer.use_bias:
                 found[whole.places[-1]] = whole
     return found
 
 
-def _block(nodes: Sequence[Node], following: Mapping[int, int], place: int, training: bool) -> Block:
+def _is_plain(layer: Conv2D) -> bool:
+    # A class of the user's own that is built on Conv2D may do something else.
+    return type(layer) is Conv2D and activations.name_of(layer.activation) in ("linear", "relu")
+
+
+def _block(nodes: Sequence[Node], following: Mapping[int, int], place: int, first: Conv2D, training: bool) -> Block:
     places = [place]
 
-    def next_layer() -> Layer | None:
-        after = following.get(places[-1])
-        return None if after is None else nodes[after].layer
+    def after() -> Node | None:
+        return nodes[following[places[-1]]] if places[-1] in following else None
 
-    def take() -> Node:
+    relu = activations.name_of(first.activation) == "relu"
+    normalization, pooling, name = None, None, None
+    node = after()
+    if node and _normalizes_channels(node.layer) and not (relu or training):
+        normalization, name = node.layer, node.name
         places.append(following[places[-1]])
-        return nodes[places[-1]]
+        node = after()
+    if node and _keeps_order(node.layer) and not relu:
+        relu = node.layer.activation_name == "relu"
+        places.append(following[places[-1]])
+        node = after()
+    if node and type(node.layer) is MaxPooling2D:
+        pooling = node.layer
+        places.append(following[places[-1]])
+    return Block(tuple(places), nodes[place].inputs[0], (nodes[place].name, name), first, normalization, relu, pooling)
 
-    relu = activations.name_of(getattr(nodes[place].layer, "activation", None)) == "relu"
-    normalization = take() if not (relu or training) and _normalizes_channels(next_layer()) else None
-    if not relu and _keeps_order(next_layer()):
-        relu = take().layer.activation_name == "relu"
-    pooling = take() if type(next_layer()) is MaxPooling2D else None
-    return Block(tuple(places), nodes[place], normalization, relu, pooling)
 
-
-def _normalizes_channels(layer: Layer | None) -> bool:
+def _normalizes_channels(layer: Layer) -> TypeGuard[BatchNormalization]:
     return type(layer) is BatchNormalization and layer.axis in (-1, 3)
 
 
-def _keeps_order(layer: Layer | None) -> bool:
+def _keeps_order(layer: Layer) -> bool:
     if type(layer) is ReLU:
         return layer.max_value is None and layer.negative_slope == layer.threshold == 0.0
     return type(layer) is Activation and layer.activation_name in ("linear", "relu")
