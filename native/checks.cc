@@ -123,4 +123,31 @@ std::string check_pooling(Sizes x, Sizes y, Sizes window, Steps steps, PoolingGe
   return "";
 }
 
+std::string check_block(Sizes x, Sizes w, Sizes y, Steps steps, int64_t groups, Sizes window, ConvolutionGeometry& convolution,
+                        PoolingGeometry& pooling) {
+  std::string problem = check_ranks(x, y);
+  if (!problem.empty()) return problem;
+  const std::size_t axes = x.count - 2;
+  if (w.count != x.count) return "a kernel has the rank of its input, got " + text(w) + " for an input " + text(x);
+  problem = first({check_range("a window", window, axes, 1), check_range("a kernel", w, w.count, 0),
+                   check_range("strides", steps.strides, axes, 1), check_range("dilation", steps.dilation, axes, 1),
+                   check_range("padding before", steps.before, axes, 0), check_range("padding after", steps.after, axes, 0)});
+  if (!problem.empty()) return problem;
+  int64_t cells = 1, positions[5];
+  for (std::size_t axis = 0; axis < axes; ++axis) cells = std::min(cells * window.values[axis], kLargest);
+  if (cells > 256) return "a window has at most 256 cells, got " + text(window);
+  std::copy(y.values, y.values + y.count, positions);
+  for (std::size_t axis = 0; axis < axes; ++axis) {
+    if (w.values[axis] < 1) return "a kernel has at least one tap, got " + text(w);
+    const int64_t span = (w.values[axis] - 1) * steps.dilation.values[axis] + 1;
+    const int64_t padded = x.values[axis + 1] + steps.before.values[axis] + steps.after.values[axis];
+    positions[axis + 1] = padded < span ? 0 : (padded - span) / steps.strides.values[axis] + 1;
+  }
+  const Sizes between{positions, y.count};
+  problem = check_convolution(x, w, between, steps, groups, convolution);
+  if (!problem.empty()) return problem;
+  static constexpr int64_t kZeros[] = {0, 0, 0};
+  return check_pooling(between, y, window, {window, {kZeros, axes}, {kZeros, axes}, {}}, pooling);
+}
+
 }  // namespace convista

@@ -24,4 +24,8 @@ struct Steps {
 std::string check_convolution(Sizes x, Sizes w, Sizes y, Steps steps, int64_t groups, ConvolutionGeometry& geometry);
 std::string check_pooling(Sizes x, Sizes y, Sizes window, Steps steps, PoolingGeometry& geometry);
 
+// A convolution whose positions are tiled by windows of at most 256 cells; `y` is what the windows give.
+std::string check_block(Sizes x, Sizes w, Sizes y, Steps steps, int64_t groups, Sizes window, ConvolutionGeometry& convolution,
+                        PoolingGeometry& pooling);
+
 }  // namespace convista

@@ -231,6 +231,94 @@ ffi::Error sum_pooling_gradient(ffi::ThreadPool threads, Floats dy, FloatsOut dx
   });
 }
 
+int64_t cells_of_window(const PoolingGeometry& pooling) { return pooling.size[0] * pooling.size[1] * pooling.size[2]; }
+
+// A buffer of one number for each filter.
+bool for_filters(const Floats& buffer, const ConvolutionGeometry& geometry) {
+  return buffer.dimensions().size() == 1 && buffer.dimensions()[0] == geometry.out_channels;
+}
+
+std::string check_winner(const ffi::AnyBuffer& winner, Sizes y) {
+  const auto dimensions = winner.dimensions();
+  if (winner.element_type() != ffi::U8) return "the winners are uint8";
+  if (dimensions.size() == y.count && std::equal(dimensions.begin(), dimensions.end(), y.values)) return "";
+  return "the winners have the shape of the output";
+}
+
+ffi::Error block_forward(ffi::ThreadPool threads, Floats x, Floats w, Floats bias, FloatsOut y, ffi::RemainingRets optional_winner,
+                         Integers window, Integers strides, Integers before, Integers after, Integers dilation,
+                         int64_t groups, bool relu) {
+  ConvolutionGeometry geometry;
+  PoolingGeometry pooling;
+  const Steps steps{sizes(strides), sizes(before), sizes(after), sizes(dilation)};
+  std::string problem = check_block(sizes_of(x), sizes_of(w), sizes_of(*y), steps, groups, sizes(window), geometry, pooling);
+  if (problem.empty() && !for_filters(bias, geometry)) problem = "a bias has one number for each filter";
+  if (problem.empty() && optional_winner.size() > (cells_of_window(pooling) > 1 ? 1u : 0u)) {
+    problem = "returns winners at most once, and only where windows have several cells";
+  }
+  uint8_t* winner = nullptr;
+  if (problem.empty() && optional_winner.size() == 1) {
+    const auto given = optional_winner.get<ffi::AnyBuffer>(0);
+    if (!given.has_value()) return given.error();
+    ffi::Result<ffi::AnyBuffer> buffer = *given;
+    problem = check_winner(*buffer, sizes_of(*y));
+    winner = static_cast<uint8_t*>(buffer->untyped_data());
+  }
+  if (!problem.empty()) return wrong("block", problem);
+  if (empty(*y)) return ffi::Error::Success();
+  if (empty(x) || empty(w)) return wrong("block", "an input and a kernel have at least one number");
+  return guarded(threads, [&](Workers& workers) {
+    chosen().block_forward(geometry, pooling, x.typed_data(), w.typed_data(), bias.typed_data(), relu, y->typed_data(), winner,
+                           workers);
+  });
+}
+
+// Returns the gradients that `by_input`, `by_kernel` and `by_bias` ask for. The last operand is left out where windows have one cell.
+ffi::Error block_gradient(ffi::ThreadPool threads, Floats x, Floats w, Floats y, Floats dy, ffi::RemainingArgs optional_winner,
+                          ffi::RemainingRets results, Integers window, Integers strides, Integers before, Integers after,
+                          Integers dilation, int64_t groups, bool relu, bool by_input, bool by_kernel, bool by_bias) {
+  ConvolutionGeometry geometry;
+  PoolingGeometry pooling;
+  const Steps steps{sizes(strides), sizes(before), sizes(after), sizes(dilation)};
+  const char* name = "block, gradient";
+  std::string problem = check_block(sizes_of(x), sizes_of(w), sizes_of(y), steps, groups, sizes(window), geometry, pooling);
+  const auto equal = [](Integers a, Integers b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); };
+  if (problem.empty() && !equal(dy.dimensions(), y.dimensions())) problem = "a gradient has the shape of the output";
+  if (problem.empty() && optional_winner.size() != (cells_of_window(pooling) > 1 ? 1u : 0u)) {
+    problem = "takes winners where windows have several cells, and only there";
+  }
+  const uint8_t* winner = nullptr;
+  if (problem.empty() && optional_winner.size() == 1) {
+    const auto given = optional_winner.get<ffi::AnyBuffer>(0);
+    if (!given.has_value()) return given.error();
+    problem = check_winner(*given, sizes_of(y));
+    winner = static_cast<const uint8_t*>(given->untyped_data());
+  }
+  const bool wanted[] = {by_input, by_kernel, by_bias};
+  if (problem.empty() && results.size() != static_cast<std::size_t>(by_input + by_kernel + by_bias)) {
+    problem = "returns the gradients that are asked for";
+  }
+  if (!problem.empty()) return wrong(name, problem);
+  const int64_t filters[] = {geometry.out_channels};
+  const Integers shapes[] = {x.dimensions(), w.dimensions(), Integers(filters, 1)};
+  float* gradients[3] = {};
+  const bool nothing = empty(y) || empty(x) || empty(w);
+  for (std::size_t i = 0, number = 0; i < 3; ++i) {
+    if (!wanted[i]) continue;
+    const auto given = results.get<Floats>(number++);
+    if (!given.has_value()) return wrong(name, "gradients are float32");
+    FloatsOut buffer = *given;
+    if (!equal(buffer->dimensions(), shapes[i])) return wrong(name, "a gradient has the shape of what it belongs to");
+    gradients[i] = buffer->typed_data();
+    if (nothing) fill_zero(buffer);
+  }
+  if (nothing) return ffi::Error::Success();
+  return guarded(threads, [&](Workers& workers) {
+    chosen().block_gradient(geometry, pooling, x.typed_data(), w.typed_data(), winner, y.typed_data(), dy.typed_data(), relu,
+                            gradients[0], gradients[1], gradients[2], workers);
+  });
+}
+
 ffi::Error threads_of_pool(ffi::ThreadPool threads, ffi::ResultBufferR0<ffi::S32> count) {
   *count->typed_data() = static_cast<int32_t>(std::max<int64_t>(threads.num_threads(), 1));
   return ffi::Error::Success();
@@ -267,10 +355,17 @@ CONVISTA_HANDLER(convista_sum_pooling_forward, sum_pooling_forward,
                  Arg<Floats>().Ret<Floats>().Attr<Integers>("window").CONVISTA_STEPS.Attr<bool>("mean"));
 CONVISTA_HANDLER(convista_sum_pooling_gradient, sum_pooling_gradient,
                  Arg<Floats>().Ret<Floats>().Attr<Integers>("window").CONVISTA_STEPS.Attr<bool>("mean"));
+CONVISTA_HANDLER(convista_block_forward, block_forward,
+                 Arg<Floats>().Arg<Floats>().Arg<Floats>().Ret<Floats>().RemainingRets().Attr<Integers>("window")
+                     .CONVISTA_STEPS.Attr<Integers>("dilation").Attr<int64_t>("groups").Attr<bool>("relu"));
+CONVISTA_HANDLER(convista_block_gradient, block_gradient,
+                 Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>().RemainingArgs().RemainingRets()
+                     .Attr<Integers>("window").CONVISTA_STEPS.Attr<Integers>("dilation").Attr<int64_t>("groups")
+                     .Attr<bool>("relu").Attr<bool>("by_input").Attr<bool>("by_kernel").Attr<bool>("by_bias"));
 CONVISTA_HANDLER(convista_threads, threads_of_pool, Ret<ffi::BufferR0<ffi::S32>>());
 
 // What the handlers take and return; INTERFACE in src/convista/kernels/native.py.
-CONVISTA_EXPORT int convista_interface() { return 1; }
+CONVISTA_EXPORT int convista_interface() { return 2; }
 CONVISTA_EXPORT const char* convista_chosen() { return convista::chosen().name; }
 CONVISTA_EXPORT bool convista_choose(const char* name) { return name != nullptr && convista::choose(name); }
 CONVISTA_EXPORT bool convista_runs(const char* name) { return name != nullptr && convista::runs(name); }

@@ -1,6 +1,8 @@
 // Compiled once for each instruction set, with -DCONVISTA_TARGET=portable|avx2|avx512.
 #include "kernels.h"
 
+#include "block.h"
+#include "block_gradient.h"
 #include "convolution.h"
 #include "pooling.h"
 
@@ -18,6 +20,8 @@ const KernelTable& CONVISTA_JOIN(table_, CONVISTA_TARGET)() {
       target::convolution_forward,
       target::convolution_input_gradient,
       target::convolution_kernel_gradient,
+      target::block_forward,
+      target::block_gradient,
       target::max_pooling_forward<uint8_t>,
       target::max_pooling_forward<int32_t>,
       target::max_pooling_gradient<uint8_t>,

@@ -14,6 +14,11 @@ struct KernelTable {
   void (*convolution_input_gradient)(const ConvolutionGeometry&, const float* dy, const float* w, float* dx, Workers&);
   void (*convolution_kernel_gradient)(const ConvolutionGeometry&, const float* x, const float* dy, float* dw,
                                       float* dbias, Workers&);
+  void (*block_forward)(const ConvolutionGeometry&, const PoolingGeometry&, const float* x, const float* w, const float* bias,
+                        bool relu, float* y, uint8_t* winner, Workers&);
+  void (*block_gradient)(const ConvolutionGeometry&, const PoolingGeometry&, const float* x, const float* w,
+                         const uint8_t* winner, const float* y, const float* dy, bool relu, float* dx, float* dw,
+                         float* dbias, Workers&);
   void (*max_pooling_forward_small)(const PoolingGeometry&, const float* x, float* y, uint8_t* index, Workers&);
   void (*max_pooling_forward_large)(const PoolingGeometry&, const float* x, float* y, int32_t* index, Workers&);
   void (*max_pooling_gradient_small)(const PoolingGeometry&, const float* dy, const uint8_t* index, float* dx, Workers&);

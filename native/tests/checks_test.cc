@@ -28,6 +28,11 @@ struct Call {
     ConvolutionGeometry g;
     return convolution(g);
   }
+  std::string block() const {
+    ConvolutionGeometry g;
+    PoolingGeometry p;
+    return check_block(sizes(x), sizes(w), sizes(y), steps(), groups, sizes(window), g, p);
+  }
   std::string pooling() const {
     PoolingGeometry g;
     Values out = y;
@@ -77,6 +82,12 @@ void check_wrong_calls() {
   Call other;
   other.window = {1 << 20, 1 << 20};
   expect(!other.pooling().empty(), "pooling refuses a huge window");
+  expect(!other.block().empty(), "a block refuses a huge window");
+  other.window = {2, 2};
+  other.y = {2, 2, 2, 6};
+  expect(other.block().empty(), "a right block is taken: " + other.block());
+  other.y[1] = 5;
+  expect(!other.block().empty(), "a block refuses what its windows do not give");
 }
 
 void check_random() {
@@ -105,6 +116,7 @@ void check_random() {
     if (random() % 2) call.groups = value();
     ConvolutionGeometry g;
     call.pooling();
+    call.block();
     if (!call.convolution(g).empty()) continue;
     ++taken;
     for (int axis = 0; axis < 3; ++axis) {

@@ -130,6 +130,76 @@ def test_wrong_poolings_are_errors(library, handler, arrays, results, changes, p
     assert problem in str(caught.value)
 
 
+BLOCK = {"window": (2, 2), **RIGHT}
+WHICH = {"by_input": False, "by_kernel": True, "by_bias": True}
+POOLED, BIAS = jnp.ones((2, 2, 2, 6)), jnp.ones(6)
+WINNERS = jnp.zeros((2, 2, 2, 6), jnp.uint8)
+
+
+def test_a_right_block(library) -> None:
+    y = call("block_forward", [floats(*POOLED.shape)], X, KERNEL, BIAS, **BLOCK)[0]
+    np.testing.assert_array_equal(y, np.full(POOLED.shape, 13))
+    results = [floats(*KERNEL.shape), floats(6)]
+    dw, db = call("block_gradient", results, X, KERNEL, y, POOLED, WINNERS, **BLOCK, **WHICH)
+    np.testing.assert_array_equal(dw, np.full(KERNEL.shape, 8))
+    np.testing.assert_array_equal(db, np.full(6, 8))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "results", "changes", "problem"),
+    [
+        ((X, KERNEL), [POOLED], {}, "Wrong number of arguments"),
+        ((X, KERNEL, BIAS[:5]), [POOLED], {}, "a bias has one number for each filter"),
+        ((X, KERNEL, BIAS), [POOLED[:1]], {}, "the same batch size"),
+        ((X, KERNEL, BIAS), [POOLED[:, :1]], {}, "axis 0 has 2 window positions"),
+        ((X, KERNEL, BIAS), [POOLED[..., :5]], {}, "an output has the kernel's filters"),
+        ((X, KERNEL, BIAS), [POOLED], {"window": (2,)}, "a window has one entry for each of the 2 axes"),
+        ((X, KERNEL, BIAS), [POOLED], {"window": (2**30, 2**30)}, "a window has at most 256 cells"),
+        ((X, KERNEL, BIAS), [POOLED], {"window": (0, 2)}, "a window lies between 1 and 2^30"),
+        ((X, KERNEL, BIAS), [POOLED], {"before": (2**40, 0)}, "padding before lies between 0 and 2^30"),
+        ((X, KERNEL, BIAS), [POOLED], {"groups": np.int64(4)}, "got 4 groups"),
+        ((X, KERNEL[0], BIAS), [POOLED], {}, "a kernel has the rank of its input"),
+        ((X, KERNEL, BIAS), [POOLED, POOLED], {}, "the winners are uint8"),
+        ((X, KERNEL, BIAS), [POOLED, WINNERS[:1]], {}, "the winners have the shape of the output"),
+        ((X, KERNEL, BIAS), [POOLED, WINNERS, WINNERS], {}, "returns winners at most once"),
+    ],
+)
+def test_wrong_blocks_are_errors(library, arrays, results, changes, problem) -> None:
+    shapes = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in results]
+    with pytest.raises(jax.errors.JaxRuntimeError) as caught:
+        call("block_forward", shapes, *arrays, **BLOCK | changes)
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "results", "changes", "problem"),
+    [
+        ((X, KERNEL, POOLED, POOLED), [KERNEL, BIAS], {}, "takes winners where windows have several cells"),
+        ((X, KERNEL, POOLED, POOLED[:1], WINNERS), [KERNEL, BIAS], {}, "a gradient has the shape of the output"),
+        ((X, KERNEL, POOLED, POOLED, WINNERS[:1]), [KERNEL, BIAS], {}, "the winners have the shape of the output"),
+        ((X, KERNEL, POOLED, POOLED, POOLED), [KERNEL, BIAS], {}, "the winners are uint8"),
+        ((X, KERNEL, POOLED, POOLED, WINNERS), [KERNEL], {}, "returns the gradients that are asked for"),
+        ((X, KERNEL, POOLED, POOLED, WINNERS), [BIAS, KERNEL], {}, "a gradient has the shape of what it belongs to"),
+        ((X, KERNEL, POOLED, POOLED, WINNERS), [WINNERS, BIAS], {}, "gradients are float32"),
+        ((X, KERNEL, POOLED, POOLED, WINNERS), [KERNEL, BIAS], {"window": (1, 2)}, "axis 0 has 4 window positions"),
+    ],
+)
+def test_wrong_gradients_of_blocks_are_errors(library, arrays, results, changes, problem) -> None:
+    shapes = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in results]
+    with pytest.raises(jax.errors.JaxRuntimeError) as caught:
+        call("block_gradient", shapes, *arrays, **BLOCK | WHICH | changes)
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("channels", [1, 20])
+def test_a_winner_outside_its_window_stays_inside_the_block(instruction_set, channels) -> None:
+    attributes = BLOCK | {"groups": np.int64(1), "by_input": True, "by_kernel": True, "by_bias": True}
+    x, kernel, winners = X[..., :1].repeat(channels, -1), jnp.ones((3, 2, channels, 6)), jnp.full_like(WINNERS, 200)
+    results = [floats(*x.shape), floats(*kernel.shape), floats(6)]
+    for array in call("block_gradient", results, x, kernel, POOLED, POOLED, winners, **attributes):
+        assert bool(jnp.isfinite(array).all())
+
+
 def test_a_winner_outside_its_window_is_harmless(instruction_set) -> None:
     winner = jnp.full((2, 3, 2, 4), 200, jnp.uint8)
     assert not call("max_pooling_gradient", floats(2, 6, 5, 4), jnp.ones((2, 3, 2, 4)), winner, **WINDOW).any()

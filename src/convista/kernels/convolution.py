@@ -25,7 +25,8 @@ def forward(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) -> j
     return FORWARD.bind(*primitive.varying_alike(x, kernel), geometry=geometry)
 
 
-def _attributes(geometry: ConvolutionGeometry) -> dict:
+def attributes(geometry: ConvolutionGeometry) -> dict:
+    """Return the geometry as a native handler takes it."""
     before, after = zip(*geometry.pads, strict=True)
     named = {"strides": geometry.strides, "before": before, "after": after, "dilation": geometry.dilation}
     return {name: np.array(values, np.int64) for name, values in named.items()} | {"groups": np.int64(geometry.groups)}
@@ -41,15 +42,15 @@ def _forward_shape(x, kernel, geometry):
 
 def _forward(x, kernel, *, geometry):
     shape = _forward_shape(x, kernel, geometry)
-    return _call("convolution_forward", shape, x, kernel, **_attributes(geometry), relu=False)
+    return _call("convolution_forward", shape, x, kernel, **attributes(geometry), relu=False)
 
 
 def _input_gradient(gradient, kernel, *, geometry, shape):
-    return _call("convolution_input_gradient", shape, gradient, kernel, **_attributes(geometry))
+    return _call("convolution_input_gradient", shape, gradient, kernel, **attributes(geometry))
 
 
 def _kernel_gradient(x, gradient, *, geometry, shape):
-    return _call("convolution_kernel_gradient", shape, x, gradient, **_attributes(geometry))
+    return _call("convolution_kernel_gradient", shape, x, gradient, **attributes(geometry))
 
 
 FORWARD = primitive.primitive(

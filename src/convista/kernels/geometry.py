@@ -64,3 +64,38 @@ class PoolingGeometry:
         """
         convolution = ConvolutionGeometry(self.strides, self.pads, (1,) * len(self.size))
         return convolution.outputs(sizes, self.size)
+
+
+@dataclass(frozen=True)
+class BlockGeometry:
+    """What convolution, bias, relu and max pooling in one do besides their numbers.
+
+    Args:
+        convolution: The convolution.
+        size: Windows that tile what the convolution makes; ones where nothing is pooled.
+        relu: Whether negative results become 0.
+    """
+
+    convolution: ConvolutionGeometry
+    size: tuple[int, ...]
+    relu: bool
+
+    @property
+    def pooling(self) -> PoolingGeometry:
+        """The pooling as one of its own."""
+        return PoolingGeometry(self.size, self.size, ((0, 0),) * len(self.size))
+
+    @property
+    def pools(self) -> bool:
+        """Whether windows have more than one cell."""
+        return max(self.size) > 1
+
+    def outputs(self, sizes: tuple[int, ...], window: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the number of pooled positions along each axis.
+
+        Example:
+            >>> plain = ConvolutionGeometry((1,), ((0, 0),), (1,))
+            >>> BlockGeometry(plain, (2,), relu=True).outputs((13,), (3,))
+            (5,)
+        """
+        return self.pooling.outputs(self.convolution.outputs(sizes, window))

@@ -14,6 +14,8 @@ import numpy as np
 INSTRUCTION_SETS = ("portable", "avx2", "avx512")
 
 HANDLERS = (
+    "block_forward",
+    "block_gradient",
     "convolution_forward",
     "convolution_input_gradient",
     "convolution_kernel_gradient",
@@ -26,7 +28,7 @@ HANDLERS = (
 
 # What handlers take and return. It is part of their names in compiled programs, which are kept on disk: handlers that
 # an old program was compiled for are then not found, instead of called wrongly. native/ffi.cc has the same number.
-INTERFACE = 1
+INTERFACE = 2
 
 _FILE = Path(__file__).with_name("_native.so")
 
@@ -36,7 +38,7 @@ def target(handler: str) -> str:
 
     Example:
         >>> target("threads")
-        'convista_threads_1'
+        'convista_threads_2'
     """
     return f"convista_{handler}_{INTERFACE}"
 

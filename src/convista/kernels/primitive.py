@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-# The constants of all operations: geometry of the window, and the shape of a result that the operands do not tell.
-_CONSTANTS = ("geometry", "shape")
+# The constants of all operations: geometry of the window, the shape of a result that the operands do not tell, and
+# which of several operands or results there are.
+_CONSTANTS = ("geometry", "shape", "wanted")
 
 
 def primitive(name: str, native: Callable, avals: Callable, *, results: int = 1) -> Primitive:

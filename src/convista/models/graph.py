@@ -11,12 +11,11 @@ import jax
 from convista.arguments import Shape
 from convista.errors import ArgumentError, ShapeError
 from convista.layers.base import Layer, Parameter, Variables
-from convista.layers.convolution import Conv2D
 from convista.layers.inference import Node, infer
 from convista.layers.input import InputLayer
 from convista.layers.reshaping import Reshape
 from convista.layers.symbolic import SymbolicTensor, nodes_of
-from convista.models.program import bare, deferred
+from convista.models.program import blocks
 from convista.shapes import ReceptiveField, count
 
 Tree = dict[str, Variables]
@@ -149,17 +148,23 @@ class Graph:
         batch = x if isinstance(x, tuple | list) else (x,)
         values: list[Any] = []
         new_state = dict(state)
-        waiting = deferred(self.nodes, self.outputs)
-        ready = {pooling: self.nodes[convolution] for convolution, pooling in waiting.items()}
+        found = blocks(self.nodes, self.outputs, training=training)
+        inside = {place for block in found.values() for place in block.places[:-1]}
         for place, node in enumerate(self.nodes):
             if place in self.inputs:
                 values.append(batch[self.inputs.index(place)])
                 continue
+            if place in inside:
+                values.append(None)  # nobody but its block needs it
+                continue
+            if place in found:
+                block = found[place]
+                values.append(block.apply(params, new_state, values[block.source]))
+                continue
             taken: Any = [values[spot] for spot in node.inputs]
             own_key = None if key is None else jax.random.fold_in(key, place)
             extra = {"mask": mask} if node.layer.uses_mask else {}
-            layer = bare(node.layer) if place in waiting and isinstance(node.layer, Conv2D) else node.layer
-            value, kept = layer.apply(
+            value, kept = node.layer.apply(
                 params.get(node.name, {}),
                 new_state.get(node.name, {}),
                 taken if node.layer.merges else taken[0],
@@ -167,9 +172,6 @@ class Graph:
                 key=own_key,
                 **extra,
             )
-            before = ready.get(place)
-            if before is not None and isinstance(before.layer, Conv2D):
-                value = before.layer.finish(params[before.name], value)
             values.append(value)
             if kept:
                 new_state[node.name] = kept
