@@ -96,8 +96,8 @@ def test_formula_of_a_window_that_does_not_fit():
         (Window((3, 3), (1, 1), (1, 1)), (2, 2), "a 3×3 kernel does not fit a 2×2 input."),
         (Window((8, 2), (1, 1), (1, 1)), (2, 2), "an 8×2 kernel does not fit a 2×2 input."),
         (Window((11, 1), (1, 1), (1, 1)), (2, None), "an 11×1 kernel does not fit a 2×? input."),
-        (Window((18,), (1,), (1,)), (2,), "an 18 kernel does not fit a 2 input."),
-        (Window((110,), (1,), (1,)), (2,), "a 110 kernel does not fit a 2 input."),
+        (Window((18,), (1,), (1,)), (2,), "a kernel of 18 does not fit an input of 2."),
+        (Window((110,), (1,), (1,)), (2,), "a kernel of 110 does not fit an input of 2."),
         (Window((80, 1), (1, 1), (1, 1)), (2, 2), "an 80×1 kernel does not fit a 2×2 input."),
         (
             Window((3, 3), (1, 1), (2, 2)),

@@ -25,6 +25,11 @@ def forward(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) -> j
     return FORWARD.bind(*primitive.varying_alike(x, kernel), geometry=geometry)
 
 
+def transposed(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry, shape: tuple[int, ...]) -> jax.Array:
+    """Return ``x`` laid out by ``kernel`` in an array of ``shape``: what the gradient by the input is."""
+    return INPUT_GRADIENT.bind(*primitive.varying_alike(x, kernel), geometry=geometry, shape=shape)
+
+
 def _attributes(geometry: ConvolutionGeometry) -> dict:
     before, after = zip(*geometry.pads, strict=True)
     named = {"strides": geometry.strides, "before": before, "after": after, "dilation": geometry.dilation}

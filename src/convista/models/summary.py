@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from convista.arguments import Shape
-from convista.layers.inference import Node
 from convista.models.graph import Graph
 from convista.shapes import ReceptiveField, bytes_text, count, times
 
@@ -193,7 +192,7 @@ def summarize(title: str, graph: Graph, detail: bool = False, *, hide_input: boo
                 type(node.layer).__name__,
                 (None, *shapes[place]),
                 parameters,
-                _kernel(node, shapes),
+                node.layer.kernel_text(node.input_shape(shapes)),
                 macs[place],
                 None if None in shapes[place] else count(shapes[place]) * _FLOAT_BYTES,
                 _field(fields[place]),
@@ -202,14 +201,6 @@ def summarize(title: str, graph: Graph, detail: bool = False, *, hide_input: boo
         )
     trainable = sum(learned for learned, _ in counts.values())
     return Summary(title, tuple(rows), trainable, sum(kept for _, kept in counts.values()), detail)
-
-
-def _kernel(node: Node, shapes: list[Shape]) -> str:
-    window = node.layer.window
-    if window is None:
-        return ""
-    kernel = node.layer.parameters(node.input_shape(shapes)).get("kernel")
-    return times(window.size) if kernel is None else times(kernel.shape[:-1])
 
 
 def _field(field: ReceptiveField | None) -> tuple[int, ...] | None:
