@@ -38,7 +38,7 @@ class _Cropping(Layer):
             if size is not None and size - before - after < 1:
                 left = str(size - before - after).replace("-", "−")
                 raise ShapeError(
-                    f"cropping leaves at least one cell of a {times(sizes)} input: "
+                    f"cropping leaves at least one cell of {times(sizes)}: "
                     f"output_{name} = {size} − {before} − {after} = {left}",
                     received=f"cropping={self.cropping!r}, input_shape={tuple(input_shape)}",
                 )
