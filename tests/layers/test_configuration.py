@@ -370,6 +370,60 @@ MESSAGES = [
         "For example padding=((1, 0), (2, 2)).",
     ),
     (
+        lambda: layers.ZeroPadding1D((1, 2, 3)),
+        "ZeroPadding1D: padding is one whole number or 2 of them, each at least 0. Received padding=(1, 2, 3). "
+        "For example padding=2 or padding=(2, 2).",
+    ),
+    (
+        lambda: layers.Cropping3D((1, 2)),
+        "Cropping3D: cropping is a number, three numbers or three pairs. Received cropping=(1, 2). "
+        "For example cropping=((1, 0), (2, 2), (0, 1)).",
+    ),
+    (
+        lambda: layers.Conv2DTranspose(3, 2, strides=2, output_padding=2),
+        "Conv2DTranspose: output_padding is below strides: it chooses among the sizes that a stride brings to one. "
+        "Received output_padding=2, strides=2. More zeros around the result come from ZeroPadding.",
+    ),
+    (
+        lambda: layers.Conv1D(8, 3, data_format="channels_first"),
+        "Conv1D: the channels are last: (batch, length, channels). Received data_format='channels_first'. "
+        "Leave data_format out and move the axis once: x.transpose(0, 2, 1).",
+    ),
+    (
+        lambda: layers.DepthwiseConv2D(3, depth_multiplier=0),
+        "DepthwiseConv2D: depth_multiplier is a whole number of at least 1. Received depth_multiplier=0.",
+    ),
+    (
+        lambda: layers.SeparableConv2D(3, 3, pointwise_regularizer="l2"),
+        "SeparableConv2D: Keras has pointwise_regularizer; Convista does not have it yet. "
+        "Received pointwise_regularizer='l2'. Let the optimizer shrink the weights: Adam(weight_decay=0.004).",
+    ),
+    (
+        lambda: layers.UpSampling2D(2, interpolation="linear"),
+        "UpSampling2D: interpolation is 'nearest', 'bilinear', 'bicubic', 'lanczos3' or 'lanczos5'. "
+        "Received interpolation='linear'. Did you mean 'bilinear'?",
+    ),
+    (
+        lambda: layers.Permute((0, 1)),
+        "Permute: dims names each axis of an example once, counted from 1. Received dims=(0, 1). "
+        "Channels first become channels last with dims=(2, 3, 1).",
+    ),
+    (lambda: layers.LeakyReLU(-0.1), "LeakyReLU: negative_slope is at least 0. Received negative_slope=-0.1."),
+    (lambda: layers.GaussianNoise(-1), "GaussianNoise: stddev is at least 0. Received stddev=-1."),
+    (
+        lambda: layers.GaussianNoise(0.1, name="n").apply({}, {}, jnp.ones(3), training=True, key=None),
+        "GaussianNoise 'n': noise draws random numbers while training. Received key=None. "
+        "Pass key=jax.random.key(0), another key for each step.",
+    ),
+    (
+        lambda: layers.GroupNormalization(0),
+        "GroupNormalization: groups is at least 1, or −1 for all channels. Received groups=0.",
+    ),
+    (
+        lambda: layers.PReLU(shared_axes=0),
+        "PReLU: shared_axes is a whole number of at least 1. Received shared_axes=0.",
+    ),
+    (
         lambda: Activation("soft-max"),
         "Activation: activation is the name of a known function or a function. Received activation='soft-max'. "
         "Did you mean 'softmax'?",
