@@ -124,7 +124,7 @@ class Layer(metaclass=Checked):
         return False
 
     def receptive_field(self, before: ReceptiveField) -> ReceptiveField | None:
-        """Return which cells of the network's input an output cell sees, if an input cell sees ``before``; None: all."""
+        """Return which input cells of the network an output cell sees, if an input cell sees ``before``; None: all."""
         return before if self.window is None else before.through(self.window)
 
     def kernel_text(self, input_shape: Any) -> str:
