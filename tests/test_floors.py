@@ -13,6 +13,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "convista"
 
 FLOORS = {
     "errors": 0,
+    "atomic": 0,
     "arguments": 0,
     "folders": 0,
     "shapes": 0,
@@ -32,8 +33,8 @@ FLOORS = {
     "cli": 9,
     "__main__": 10,
 }
-FILES = {"errors", "arguments", "folders", "shapes", "__main__"}
-WITHOUT_JAX = {"errors", "arguments", "folders", "shapes", "data"}
+FILES = {"errors", "atomic", "arguments", "folders", "shapes", "__main__"}
+WITHOUT_JAX = {"errors", "atomic", "arguments", "folders", "shapes", "data"}
 DOORS = {"keras", "torch"}  # they repeat other people's names, `keras.utils` for one
 VAGUE = {"utils", "common", "helpers", "core"}
 JAX = {"jax", "jaxlib", "optax"}

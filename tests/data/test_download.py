@@ -121,9 +121,9 @@ def test_a_killed_download_leaves_no_file_of_the_name(server, tmp_path):
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.DEVNULL) as process:
         end = time.monotonic() + 15
-        while not any(tmp_path.glob(".file.gz.*.part")) and time.monotonic() < end:
+        while not any(tmp_path.glob(".convista-*.part")) and time.monotonic() < end:
             time.sleep(0.02)
         process.kill()
     assert not (tmp_path / "file.gz").exists()
-    assert [name[:9] for name in os.listdir(tmp_path)] == [".file.gz."]
+    assert [name[:10] for name in os.listdir(tmp_path)] == [".convista-"]
     assert fetch(download(server, "good"), tmp_path).read_bytes() == CONTENT

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+from convista.kernels import selection
 from convista.ops.convolution import (
     ConvolutionGeometry,
     _transposed_through_xla,
@@ -141,10 +142,21 @@ def results(function, names=tuple(EVERYTHING)):
     return run_together(jobs)
 
 
+def through_xla(x, kernel, bias=None, *, geometry):
+    """The convolution as it runs without the native kernels."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(selection, "describe", lambda: selection.Selection("xla", "a test"))
+        return convolution(x, kernel, geometry, bias)
+
+
+BOTH = pytest.mark.parametrize("function", [convolution, through_xla])
+
+
+@BOTH
 @EVERY_CASE
-def test_values_and_gradients_are_those_of_the_loops(name):
+def test_values_and_gradients_are_those_of_the_loops(name, function):
     one, channels, filters = EVERYTHING[name]
-    y, gradients = results(convolution)[name]
+    y, gradients = results(function)[name]
     arguments = (one.strides, one.pads, one.dilation, one.groups)
     expected, *expected_gradients = loops.convolution(
         *one.arrays(channels, filters), *arguments, output_gradient(y.shape)
@@ -156,6 +168,37 @@ def test_values_and_gradients_are_those_of_the_loops(name):
 @pytest.mark.parametrize("name", ALSO_PLAIN)
 def test_own_gradients_are_those_that_jax_derives(name):
     agree_all(results(convolution)[name], results(plain, tuple(ALSO_PLAIN))[name], SUMS)
+
+
+WITH_BIAS = [name for name in EVERYTHING if name.startswith(("unequal-pads-and", "dilation-same", "1d", "3d"))]
+
+
+def with_bias(function, geometry):
+    return lambda x, kernel, bias: function(x, kernel, bias=bias, geometry=geometry)
+
+
+@functools.cache
+def results_with_bias(function):
+    jobs = {}
+    for name in WITH_BIAS:
+        one, channels, filters = EVERYTHING[name]
+        arrays = (*one.arrays(channels, filters), numbers(filters, seed=2))
+        jobs[name] = (gradients_of(with_bias(function, one.geometry)), arrays)
+    return run_together(jobs)
+
+
+@BOTH
+@pytest.mark.parametrize("name", WITH_BIAS)
+def test_a_bias_is_added_to_every_position_and_its_gradient_is_their_sum(name, function):
+    filters = EVERYTHING[name][2]
+    y, (by_x, by_kernel, by_bias) = results_with_bias(function)[name]
+    plain_y, plain_gradients = results(function)[name]
+    agree(y, np.asarray(plain_y) + numbers(filters, seed=2), SUMS, name="y")
+    agree_all((by_x, by_kernel), plain_gradients, SUMS, name="gradients")
+    gradient = output_gradient(y.shape).astype(np.float64)
+    agree(by_bias, gradient.sum(tuple(range(y.ndim - 1))), SUMS, name="gradient by bias")
+    with pytest.raises(AssertionError, match="apart"):
+        agree(by_bias, gradient[1:].sum(tuple(range(y.ndim - 1))), SUMS)
 
 
 WRONG = {

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+from convista.kernels import selection
 from convista.ops.pooling import PoolingGeometry, average_pooling, global_average, global_max, max_pooling, sum_pooling
 from oracles import loops
 from oracles.compare import EXACT, SUMS, agree, agree_all, gradients_of, numbers, output_gradient, run_together
@@ -53,22 +54,27 @@ FILLS = {"distinct": distinct, "tied": tied}
 
 
 @functools.cache
-def results():
+def results(kernels):
     jobs = {}
     for kind, (op, _) in OPS.items():
         for name, (sizes, geometry) in CASES.items():
             for fill, values in FILLS.items():
                 function = gradients_of(functools.partial(op, geometry=geometry))
                 jobs[kind, name, fill] = function, (values(2, *sizes, 3),)
-    return run_together(jobs)
+    if kernels == "default":
+        return run_together(jobs)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(selection, "describe", lambda: selection.Selection(kernels, "a test"))
+        return run_together(jobs)
 
 
 @pytest.mark.parametrize("fill", FILLS)
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("kind", OPS)
-def test_values_and_gradients_are_those_of_the_loops(kind, name, fill):
+@pytest.mark.parametrize("kernels", ["default", "xla"])
+def test_values_and_gradients_are_those_of_the_loops(kernels, kind, name, fill):
     sizes, geometry = CASES[name]
-    y, (gradient,) = results()[kind, name, fill]
+    y, (gradient,) = results(kernels)[kind, name, fill]
     x = FILLS[fill](2, *sizes, 3)
     arguments = (geometry.size, geometry.strides, geometry.pads)
     expected, expected_gradient = OPS[kind][1](x, *arguments, output_gradient(y.shape))

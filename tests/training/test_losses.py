@@ -427,3 +427,29 @@ def test_a_function_must_give_one_value_per_example():
 def test_configurations_come_back():
     for loss in (losses.SparseCategoricalCrossentropy(True, 0.1), losses.MeanSquaredError()):
         assert losses.Loss.from_config(loss.to_config()) == loss
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: losses.SparseCategoricalCrossentropy(from_logit=True),
+            "SparseCategoricalCrossentropy: there is no argument 'from_logit'. Received from_logit=True. "
+            "Did you mean 'from_logits'?",
+        ),
+        (
+            lambda: losses.MeanSquaredError(reduction="sum"),
+            "MeanSquaredError: a loss gives one value an example, and training takes their weighted mean. "
+            "Received reduction='sum'. Leave reduction out; to sum, multiply the learning rate by the batch size.",
+        ),
+    ],
+)
+def test_an_unknown_argument_is_explained(make, message):
+    with pytest.raises(ArgumentError) as caught:
+        make()
+    assert str(caught.value) == message
+
+
+def test_arguments_of_keras_that_ask_for_nothing_are_taken():
+    given = losses.CategoricalCrossentropy(reduction="sum_over_batch_size", axis=-1, dtype=None)
+    assert given == losses.CategoricalCrossentropy()

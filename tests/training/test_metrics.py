@@ -264,3 +264,9 @@ def test_mistakes_are_explained(make, kind, message):
 def test_configurations_come_back():
     for metric in (metrics.F1Score("macro", 0.5), metrics.ConfusionMatrix(3), metrics.Accuracy(name="acc")):
         assert metrics.Metric.from_config(metric.to_config()) == metric
+
+
+def test_an_unknown_argument_is_explained():
+    with pytest.raises(ArgumentError) as caught:
+        metrics.TopKCategoricalAccuracy(K=3)
+    assert str(caught.value) == ("TopKCategoricalAccuracy: there is no argument 'K'. Received K=3. Known: k, name.")

@@ -7,13 +7,13 @@ import hashlib
 import io
 import lzma
 import os
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol, cast
 
+from convista.atomic import replacing
 from convista.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -159,13 +159,5 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         write: Called with the temporary path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with replacing(path) as temporary:
         write(temporary)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from convista.atomic import write_whole
 from convista.errors import ArgumentError, ShapeError
-from convista.insight.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

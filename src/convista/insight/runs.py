@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convista.atomic import write_whole
 from convista.errors import ArgumentError, DataError, suggest
-from convista.insight.files import write_whole
 
 MODEL, HISTORY, RUN = "model.convista", "history.csv", "run.json"
 CURVES, CONFUSION, MISTAKES, EXAMPLE = "curves.png", "confusion.png", "mistakes.png", "example.png"

@@ -69,7 +69,8 @@ class _Convolution(SlidingKernel):
         """Return ``activation(convolution(x) + bias)``."""
         window = self._window
         geometry = ConvolutionGeometry(window.strides, window.pads(x.shape[1:-1]), window.dilation, self.groups)
-        return self.finish(params, convolution(x, params["kernel"], geometry)), state
+        y = convolution(x, params["kernel"], geometry, params["bias"] if self.use_bias else None)
+        return activations.get(self.activation)(y), state
 
 
 def _divisors(number: int) -> list[int]:

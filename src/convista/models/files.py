@@ -8,11 +8,11 @@ import errno
 import io
 import itertools
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from convista import atomic
 from convista.errors import ArgumentError, ModelFileError
 
 FILE_LIMIT = 2_000_000_000
@@ -115,37 +115,25 @@ def _similar(folder: str, name: str) -> str:
 def replacing(path: str | os.PathLike[str]) -> Iterator[io.BufferedWriter]:
     """A new file that takes the place of ``path`` when the block ends well, and vanishes when it does not."""
     shown = path_text(path)
-    # Through a symbolic link, so that the link stays and the file it names is replaced.
     target = os.path.realpath(shown)
-    folder = os.path.dirname(target)
-    # A short name of its own: the target's may already be as long as the file system allows.
-    temporary = os.path.join(folder, f".convista-{secrets.token_hex(8)}.tmp")
     try:
-        mode = _target_mode(shown, target, folder)
-        with open(temporary, "xb") as file:
+        _check_target(shown, target)
+        with atomic.replacing(target) as temporary, open(temporary, "wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            os.chmod(temporary, mode)
-        os.replace(temporary, target)
-        _sync_folder(folder)
     except OSError as error:
         reason = error.strerror or str(error)
         fix = "Check the free space and the permissions of the folder, or save elsewhere; what was there before is kept"
         raise ModelFileError(f"the file cannot be written: {reason}", where=shown, fix=fix) from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
 
 
-def _target_mode(shown: str, target: str, folder: str) -> int | None:
-    """Check that a file can stand at ``target``; return the permissions of the one that does."""
+def _check_target(shown: str, target: str) -> None:
+    """Check that a file can stand at ``target``."""
+    folder = os.path.dirname(target)
     if not os.path.isdir(folder):
         fix = f"Make it first: os.makedirs({folder!r}, exist_ok=True)"
         raise ModelFileError(f"the folder {folder!r} does not exist", where=shown, fix=fix)
     if not os.path.exists(target):
-        return None
+        return
     mode = os.stat(target).st_mode
     if stat.S_ISDIR(mode):
         fix = f"Name a file inside it: {os.path.join(shown, 'model.convista')!r}"
@@ -155,17 +143,6 @@ def _target_mode(shown: str, target: str, folder: str) -> int | None:
     if not os.access(target, os.W_OK):
         fix = "Choose another name or allow writing to it"
         raise ModelFileError("the file is write-protected", where=shown, fix=fix)
-    return stat.S_IMODE(mode)
-
-
-def _sync_folder(folder: str) -> None:
-    # The new file is whole and in place; some file systems (and Windows) cannot sync a folder, and that is no failure.
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def path_text(path: str | os.PathLike[str]) -> str:

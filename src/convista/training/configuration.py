@@ -7,12 +7,13 @@ import numbers
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
+from convista.arguments import Checked
 from convista.errors import ArgumentError, suggest
 
 Kind = TypeVar("Kind", bound="Configurable")
 
 
-class Configurable:
+class Configurable(metaclass=Checked):
     """A frozen dataclass whose fields are its whole configuration."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,10 +12,23 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from convista.arguments import Absent
 from convista.errors import ArgumentError, DataError, ShapeError, suggest
 from convista.training.configuration import Configurable, build, number
 
 EPSILON = 1e-7  # Keras's epsilon: probabilities are kept this far from 0 and 1 before the logarithm.
+
+
+_ABSENT = {
+    "reduction": Absent(
+        ("sum_over_batch_size", "mean"),
+        rule="a loss gives one value an example, and training takes their weighted mean",
+        fix="Leave reduction out; to sum, multiply the learning rate by the batch size",
+    ),
+    "dtype": Absent((None, "float32"), rule="losses are computed in float32"),
+    "name": Absent((None,), rule="a loss is called by its class"),
+    "axis": Absent((-1,), rule="the classes are on the last axis", fix="Move them there with Permute"),
+}
 
 
 class Loss(Configurable):
@@ -26,6 +39,7 @@ class Loss(Configurable):
     """
 
     name: ClassVar[str]
+    absent_arguments: ClassVar[Mapping[str, Absent]] = _ABSENT
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
         """Return the loss of each example, float32 of shape (N,)."""

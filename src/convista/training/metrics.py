@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from convista.arguments import Absent
 from convista.errors import ArgumentError, ShapeError, suggest
 from convista.training.configuration import Configurable, build, number
 from convista.training.losses import BinaryCrossentropy, CategoricalCrossentropy, Loss, SparseCategoricalCrossentropy
@@ -32,6 +33,9 @@ class Metric(Configurable):
     """
 
     name: str
+    absent_arguments: ClassVar[Mapping[str, Absent]] = {
+        "dtype": Absent((None, "float32"), rule="metrics are computed in float32")
+    }
 
     def init(self) -> Total:
         """Return the empty totals, a dictionary of float32 zeros."""

@@ -12,7 +12,7 @@ import optax
 from jax import Array
 from jax.typing import ArrayLike
 
-from convista.arguments import Absent, Checked
+from convista.arguments import Absent
 from convista.errors import ArgumentError, suggest
 from convista.training.configuration import Configurable, build, number
 from convista.training.schedules import Schedule
@@ -37,7 +37,7 @@ _ABSENT = {
 }
 
 
-class Optimizer(Configurable, metaclass=Checked):
+class Optimizer(Configurable):
     """Turns gradients into updates; the learning rate comes in from outside, so changing it never recompiles."""
 
     absent_arguments: ClassVar[Mapping[str, Absent]] = _ABSENT

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from convista.atomic import replacing
 
 
 def write_table(path: str | os.PathLike[str], columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Path:
@@ -34,20 +35,10 @@ def write_table(path: str | os.PathLike[str], columns: Sequence[str], rows: Iter
 def write_delimited(target: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]], separator: str) -> Path:
     """`write_table` with a separator of one character."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, columns, restval="", delimiter=separator, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files that only their owner may read; a table gets the mode of any new file.
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(target) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="", delimiter=separator, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)
     return target
 
 
@@ -57,9 +48,3 @@ def cell(value: Any) -> Any:
         return ""
     plain = value.tolist() if hasattr(value, "tolist") else value
     return "[" + ", ".join(str(item) for item in plain) + "]" if isinstance(plain, (list, tuple)) else plain
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

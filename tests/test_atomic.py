@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from convista.insight.files import write_whole
+from convista.atomic import write_whole
 
 
 def test_replaces_and_leaves_nothing_else(tmp_path):
