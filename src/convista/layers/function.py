@@ -183,7 +183,7 @@ class Lambda(Layer):
 
         Nothing is known about others: all cells.
         """
-        return before if isinstance(self.function, str) and self.function in _POINTWISE else None
+        return before if isinstance(self.function, str) and self.function in _OWN else None
 
     def to_config(self) -> dict[str, Any]:
         """Return the fields as plain data, the function by its name.
@@ -210,4 +210,4 @@ class Lambda(Layer):
         return self._applied(x), state
 
 
-_POINTWISE = frozenset(_FUNCTIONS)
+_OWN = frozenset(_FUNCTIONS)
