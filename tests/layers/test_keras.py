@@ -89,19 +89,16 @@ for padding in ("valid", "same"):
         case("Conv1D", SEQUENCE, **{"filters": 4, "kernel_size": 3, "padding": padding, **arguments})
     for arguments in ({}, {"strides": (1, 2, 1)}, {"dilation_rate": (2, 1, 1)}, {"groups": 2}):
         case("Conv3D", VOLUME, **{"filters": 4, "kernel_size": (2, 3, 2), "padding": padding, **arguments})
-    for size, strides in ((3, 1), (2, 2), ((3, 2), (2, 3)), (1, 3), (4, 2), (5, 2)):
+    for size, strides, extra in ((3, 1, None), (2, 2, 1), ((3, 2), (2, 3), None), (1, 3, 0), (4, 2, None), (5, 2, 1)):
         transposed = {"filters": 3, "kernel_size": size, "strides": strides, "padding": padding}
-        case("Conv2DTranspose", **transposed)
-        for extra in (0, 1):
-            smallest = strides if isinstance(strides, int) else min(strides)
-            if extra < smallest:
-                case("Conv2DTranspose", **transposed, output_padding=extra)
+        case("Conv2DTranspose", **transposed, output_padding=extra)
     case("Conv2DTranspose", filters=3, kernel_size=(2, 3), dilation_rate=(2, 1), padding=padding)
     case("Conv2DTranspose", filters=3, kernel_size=3, strides=3, output_padding=(2, 1), padding=padding)
     for size, strides, extra in ((3, 2, None), (2, 3, 1), (2, 3, None), (4, 1, 0)):
         transposed = {"filters": 3, "kernel_size": size, "strides": strides, "padding": padding}
         case("Conv1DTranspose", SEQUENCE, **transposed, output_padding=extra)
-        case("Conv3DTranspose", VOLUME, **transposed, output_padding=extra)
+    case("Conv3DTranspose", VOLUME, filters=3, kernel_size=(2, 3, 2), strides=(2, 1, 3), padding=padding)
+    case("Conv3DTranspose", VOLUME, filters=3, kernel_size=3, strides=2, output_padding=(1, 0, 1), padding=padding)
     for arguments in ({}, {"strides": (2, 3)}, {"depth_multiplier": 3}, {"dilation_rate": 2}, {"kernel_size": (1, 2)}):
         case("DepthwiseConv2D", **{"kernel_size": 3, "padding": padding, **arguments})
         case("SeparableConv2D", **{"filters": 5, "kernel_size": 3, "padding": padding, **arguments})
