@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,7 @@ from jax import lax
 from convista.errors import ShapeError
 from convista.ops.convolution import ConvolutionGeometry, convolution
 from convista.ops.pooling import PoolingGeometry, max_pooling
-from convista.shapes import ReceptiveField, Window, bytes_text, count, times
+from convista.shapes import ReceptiveField, TransposedWindow, Window, bytes_text, count, times
 from oracles import loops
 
 AXIS = st.tuples(
@@ -96,8 +98,8 @@ def test_formula_of_a_window_that_does_not_fit():
         (Window((3, 3), (1, 1), (1, 1)), (2, 2), "a 3×3 kernel does not fit a 2×2 input."),
         (Window((8, 2), (1, 1), (1, 1)), (2, 2), "an 8×2 kernel does not fit a 2×2 input."),
         (Window((11, 1), (1, 1), (1, 1)), (2, None), "an 11×1 kernel does not fit a 2×? input."),
-        (Window((18,), (1,), (1,)), (2,), "an 18 kernel does not fit a 2 input."),
-        (Window((110,), (1,), (1,)), (2,), "a 110 kernel does not fit a 2 input."),
+        (Window((18,), (1,), (1,)), (2,), "a kernel of 18 does not fit an input of 2."),
+        (Window((110,), (1,), (1,)), (2,), "a kernel of 110 does not fit an input of 2."),
         (Window((80, 1), (1, 1), (1, 1)), (2, 2), "an 80×1 kernel does not fit a 2×2 input."),
         (
             Window((3, 3), (1, 1), (2, 2)),
@@ -167,6 +169,83 @@ def test_the_receptive_field_is_where_the_gradient_of_one_cell_is_not_zero(links
     assert (touched[0], touched[-1] + 1) == (0, field.size[0])
     following = np.flatnonzero(np.asarray(moved(x))[:, 1])
     assert following[0] == field.stride[0]
+
+
+UP_OR_DOWN = st.tuples(st.sampled_from(["gather", "lay out", "repeat"]), st.integers(1, 4), st.integers(1, 3))
+
+
+@given(st.lists(UP_OR_DOWN, min_size=1, max_size=5))
+def test_receptive_fields_through_enlarging_are_those_of_every_cell(links):
+    """No cell sees more; one sees as many, unless a stride over what was enlarged skips the widest."""
+    field, exact = ReceptiveField.start(1), True
+    seen = [frozenset([place]) for place in range(90)]
+    for kind, size, stride in links:
+        whole = Fraction(field.stride[0]).denominator == 1
+        if kind == "gather":
+            exact &= whole or stride == 1
+            field = field.through(Window((size,), (stride,), (1,)))
+            seen = [frozenset().union(*seen[first : first + size]) for first in range(0, len(seen) - size + 1, stride)]
+            continue
+        span = stride if kind == "repeat" else size
+        exact &= whole or Fraction(field.stride[0]).numerator == 1
+        field = field.enlarged((span,), (stride,))
+        larger = [frozenset()] * ((len(seen) - 1) * stride + max(span, stride))
+        for place, cells in enumerate(seen):
+            for tap in range(span):
+                larger[place * stride + tap] |= cells
+        seen = larger[:400]
+    middle = seen[len(seen) // 3 : -len(seen) // 3]
+    if len(middle) < 12 or not any(middle):
+        return
+    most = max(max(cells) - min(cells) + 1 for cells in middle if cells)
+    assert most <= field.size[0]
+    if exact and len(middle) > 36:
+        assert most == field.size[0]
+
+
+def test_a_merge_of_an_enlarged_branch_sees_the_larger_one():
+    deep = ReceptiveField.start(1).through(Window((2,), (2,), (1,))).enlarged((2,), (2,))
+    skip = ReceptiveField.start(1).through(Window((3,), (1,), (1,)))
+    assert deep.union(skip) == skip.union(deep) == skip
+    assert deep.union(ReceptiveField.start(1)) == deep
+    assert (deep.size, deep.stride, deep.permuted((0,))) == ((2,), (1,), deep)
+
+
+TRANSPOSED = st.tuples(
+    st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.sampled_from(["valid", "same"]), st.integers(-1, 3)
+)
+
+
+@given(TRANSPOSED)
+def test_a_transposed_window_leads_back_to_the_sizes_it_came_from(geometry):
+    size, window, stride, padding, extra = geometry
+    if extra >= stride:
+        return
+    transposed = TransposedWindow((window,), (stride,), (1,), padding, None if extra < 0 else (extra,))
+    try:
+        (larger,) = transposed.output_sizes((size,))
+    except ShapeError:
+        assert padding == "same"
+        assert (size, window % 2, extra) == (1, 0, 0)
+        return
+    assert Window((window,), (stride,), (1,), transposed.pads()).output_sizes((larger,)) == (size,)
+
+
+def test_every_size_that_a_window_brings_to_one_can_be_chosen():
+    window = Window((3,), (4,), (1,))
+    sizes = [size for size in range(3, 40) if window.output_sizes((size,)) == (7,)]
+    chosen = [TransposedWindow((3,), (4,), (1,), "valid", (extra,)).output_sizes((7,))[0] for extra in range(4)]
+    assert chosen == sizes
+
+
+@given(st.integers(1, 20), st.integers(1, 5), st.integers(1, 5), st.sampled_from(["valid", "same"]))
+def test_the_cells_at_the_end_that_no_window_touches(size, window, stride, padding):
+    shape = Window((window,), (stride,), (1,), padding)
+    if shape.positions(0, size) < 1:
+        return
+    before = shape.pads((size,))[0][0]
+    touched = [p * stride + k - before for p in range(shape.positions(0, size)) for k in range(window)]
+    assert shape.unseen((size,)) == (size - 1 - max(cell for cell in touched if cell < size),)
 
 
 def test_the_lectures_receptive_fields():

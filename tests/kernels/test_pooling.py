@@ -132,12 +132,16 @@ TRANSFORMATIONS = {
 
 
 @pytest.mark.parametrize("name", TRANSFORMATIONS)
-@pytest.mark.parametrize("kind", ["max", "average"])
+@pytest.mark.parametrize("kind", ["max", "average", "sum"])
 def test_transformations(library, name, kind) -> None:
     random = np.random.default_rng(1)
     # No ties: XLA's own derivatives split them.
     x = jnp.asarray(random.permutation(2 * 6 * 7 * 5).reshape(2, 6, 7, 5) / 100, jnp.float32)
-    ours, theirs = {"max": (native.max_pooling, xla_max), "average": (native.average_pooling, xla_average)}[kind]
+    ours, theirs = {
+        "max": (native.max_pooling, xla_max),
+        "average": (native.average_pooling, xla_average),
+        "sum": (native.sum_pooling, xla_sum),
+    }[kind]
     transform = TRANSFORMATIONS[name]
     got = jax.jit(transform(lambda x: ours(x, OVERLAP)))(x)
     right = jax.jit(transform(lambda x: theirs(x, OVERLAP)))(x)
@@ -150,8 +154,12 @@ def xla_max(x, window):
     return jnp.max(stacked_cells(x, window, -jnp.inf), axis=0)
 
 
+def xla_sum(x, window):
+    return jnp.sum(stacked_cells(x, window, 0), axis=0)
+
+
 def xla_average(x, window):
-    return jnp.sum(stacked_cells(x, window, 0), axis=0) / jnp.sum(stacked_cells(jnp.ones_like(x), window, 0), axis=0)
+    return xla_sum(x, window) / xla_sum(jnp.ones_like(x), window)
 
 
 def stacked_cells(x, window, outside):
@@ -176,7 +184,8 @@ def test_other_platforms_get_no_native_calls(library, size) -> None:
     (x,) = whole_numbers((2, 50, 3))
 
     def total(x):
-        return jnp.sum(native.max_pooling(x, window) ** 2 + native.average_pooling(x, window) ** 2)
+        pooled = native.max_pooling(x, window), native.average_pooling(x, window), native.sum_pooling(x, window)
+        return sum(jnp.sum(y**2) for y in pooled)
 
     traced = jax.jit(jax.grad(total)).trace(x)
     assert "convista" in traced.lower(lowering_platforms=("cpu",)).as_text()
@@ -192,11 +201,12 @@ def test_what_other_platforms_run_equals_the_kernels(library) -> None:
     shape = {"geometry": OVERLAP, "shape": x.shape}
     np.testing.assert_array_equal(native.SPREAD.bind(dy, winner, **shape), ops._spread(dy, winner, **shape))
     np.testing.assert_allclose(native.AVERAGE_GRADIENT.bind(dy, **shape), ops._average_gradient(dy, **shape), atol=1e-6)
+    np.testing.assert_allclose(native.SUM_GRADIENT.bind(dy, **shape), ops._sum_gradient(dy, **shape), atol=1e-5)
 
 
 def test_the_operations_choose_the_kernels(library) -> None:
     (x,) = whole_numbers((2, 6, 7, 5))
-    for pool in (ops.max_pooling, ops.average_pooling):
+    for pool in (ops.max_pooling, ops.average_pooling, ops.sum_pooling):
         program = lambda x, pool=pool: str(jax.make_jaxpr(lambda x: pool(x, OVERLAP))(x))  # noqa: E731
         assert "convista" in program(x)
         assert "convista" not in program(x.astype(jnp.bfloat16))

@@ -35,6 +35,25 @@ from convista.layers import (
 from convista.layers.base import automatic_names, from_config, registered
 from convista.ops import activation
 
+SAME = {"padding": "same", "data_format": "channels_last", "activation": "relu", "use_bias": False}
+CONVOLUTION = {
+    "data_format": "channels_last",
+    "groups": 3,
+    "activation": "relu",
+    "use_bias": False,
+    "kernel_initializer": "he_normal",
+    "bias_initializer": "ones",
+}
+SAME3 = {"filters": 2, "kernel_size": 3, "strides": (1, 2, 1), "padding": "same"}
+TRANSPOSED = {**SAME, "kernel_initializer": "he_normal", "bias_initializer": "ones", "dilation_rate": 1}
+DEPTHWISE = {
+    **SAME,
+    "depth_multiplier": 2,
+    "depthwise_initializer": "he_normal",
+    "bias_initializer": "ones",
+    "dilation_rate": 1,
+}
+SCALING = {"center": False, "scale": False, "beta_initializer": "ones", "gamma_initializer": "zeros"}
 NON_DEFAULT = {
     "Conv2D": [
         {
@@ -57,6 +76,74 @@ NON_DEFAULT = {
     "AveragePooling2D": [{"pool_size": 3, "strides": (1, 2), "padding": "same", "data_format": "channels_last"}],
     "GlobalMaxPooling2D": [{"keepdims": True, "data_format": "channels_last"}],
     "GlobalAveragePooling2D": [{"keepdims": True, "data_format": "channels_last"}],
+    "Conv1D": [{"filters": 6, "kernel_size": (3,), "strides": 2, "padding": "same", **CONVOLUTION, "dilation_rate": 1}],
+    "Conv3D": [
+        {"filters": 6, "kernel_size": (3, 2, 1), "dilation_rate": (2, 1, 1), **CONVOLUTION, "strides": 1},
+        SAME3,
+    ],
+    "Conv1DTranspose": [{"filters": 6, "kernel_size": 3, "strides": 2, "output_padding": 1, **TRANSPOSED}],
+    "Conv2DTranspose": [{"filters": 6, "kernel_size": 3, "strides": (2, 3), "output_padding": [1, 2], **TRANSPOSED}],
+    "Conv3DTranspose": [{"filters": 6, "kernel_size": 3, "strides": 2, "output_padding": 1, **TRANSPOSED}],
+    "DepthwiseConv1D": [{"kernel_size": 3, "strides": 2, **DEPTHWISE}],
+    "DepthwiseConv2D": [{"kernel_size": (3, 2), "strides": 2, **DEPTHWISE}],
+    "SeparableConv1D": [{"filters": 4, "kernel_size": 3, "strides": 2, "pointwise_initializer": "ones", **DEPTHWISE}],
+    "SeparableConv2D": [{"filters": 4, "kernel_size": 3, "strides": 2, "pointwise_initializer": "ones", **DEPTHWISE}],
+    **{
+        f"{kind}Pooling{rank}D": [{"pool_size": 3, "strides": 1, "padding": "same", "data_format": "channels_last"}]
+        for kind in ("Max", "Average", "Sum")
+        for rank in (1, 3)
+    },
+    "SumPooling2D": [{"pool_size": 3, "strides": (1, 2), "padding": "same", "data_format": "channels_last"}],
+    **{
+        f"Global{kind}Pooling{rank}D": [{"keepdims": True, "data_format": "channels_last"}]
+        for kind in ("Max", "Average")
+        for rank in (1, 3)
+    },
+    "UpSampling1D": [{"size": 3}],
+    "UpSampling2D": [{"size": (3, 1), "interpolation": "bilinear", "data_format": "channels_last"}],
+    "UpSampling3D": [{"size": [3, 1, 2], "data_format": "channels_last"}],
+    "ZeroPadding1D": [{"padding": (1, 0), "data_format": "channels_last"}],
+    "ZeroPadding3D": [{"padding": ((1, 0), 2, (0, 3)), "data_format": "channels_last"}],
+    "Cropping1D": [{"cropping": (1, 0)}],
+    "Cropping2D": [{"cropping": ((1, 0), 2), "data_format": "channels_last"}],
+    "Cropping3D": [{"cropping": 2, "data_format": "channels_last"}],
+    "Permute": [{"dims": (2, 1)}, {"dims": [1, 3, 2]}],
+    "SpatialDropout1D": [{"rate": 0.3, "seed": 4}],
+    "SpatialDropout2D": [{"rate": 0.3, "seed": 4, "data_format": "channels_last"}],
+    "SpatialDropout3D": [{"rate": 0.3, "seed": 4, "data_format": "channels_last"}],
+    "GaussianNoise": [{"stddev": 0.3, "seed": 4}],
+    "LayerNormalization": [{"axis": [1, 2], "epsilon": 0.1, **SCALING}],
+    "GroupNormalization": [{"groups": 4, "axis": 1, "epsilon": 0.1, **SCALING}],
+    "LeakyReLU": [{"negative_slope": 0.1}],
+    "PReLU": [{"alpha_initializer": "ones", "shared_axes": (1, 2)}],
+    "ELU": [{"alpha": 0.5}],
+    "GELU": [{"approximate": True}],
+    "SiLU": [{"name": "swish"}],
+    "Subtract": [{"name": "difference"}],
+    "Multiply": [{"name": "product"}],
+    "Average": [{"name": "mean"}],
+    "Maximum": [{"name": "largest"}],
+    "Minimum": [{"name": "smallest"}],
+    "Lambda": [
+        {"function": "log1p", "arguments": None},
+        {"function": "abs", "arguments": {"where": None, "pair": (1, 2.5)}},
+    ],
+    "Resizing": [
+        {
+            "height": 8,
+            "width": 9,
+            "interpolation": "nearest",
+            "crop_to_aspect_ratio": True,
+            "fill_mode": "constant",
+            "antialias": True,
+            "data_format": "channels_last",
+        },
+        {"height": 8, "width": 9, "pad_to_aspect_ratio": True, "fill_value": 0.5},
+    ],
+    "Normalization": [
+        {"axis": (1, 3), "mean": ((0.5, 1.0), (2.0, 3.0)), "variance": ((1.0, 1.0), (2.0, 0.0)), "invert": True},
+        {"axis": None, "mean": 1.0, "variance": 2.0},
+    ],
     "Dense": [
         {"units": 3, "activation": "tanh", "use_bias": False, "kernel_initializer": "zeros", "bias_initializer": "ones"}
     ],
@@ -281,6 +368,60 @@ MESSAGES = [
         lambda: ZeroPadding2D((1, 2, 3)),
         "ZeroPadding2D: padding is a number, two numbers or two pairs. Received padding=(1, 2, 3). "
         "For example padding=((1, 0), (2, 2)).",
+    ),
+    (
+        lambda: layers.ZeroPadding1D((1, 2, 3)),
+        "ZeroPadding1D: padding is one whole number or 2 of them, each at least 0. Received padding=(1, 2, 3). "
+        "For example padding=2 or padding=(2, 2).",
+    ),
+    (
+        lambda: layers.Cropping3D((1, 2)),
+        "Cropping3D: cropping is a number, three numbers or three pairs. Received cropping=(1, 2). "
+        "For example cropping=((1, 0), (2, 2), (0, 1)).",
+    ),
+    (
+        lambda: layers.Conv2DTranspose(3, 2, strides=2, output_padding=2),
+        "Conv2DTranspose: output_padding is below strides: it chooses among the sizes that a stride brings to one. "
+        "Received output_padding=2, strides=2. More zeros around the result come from ZeroPadding.",
+    ),
+    (
+        lambda: layers.Conv1D(8, 3, data_format="channels_first"),
+        "Conv1D: the channels are last: (batch, length, channels). Received data_format='channels_first'. "
+        "Leave data_format out and move the axis once: x.transpose(0, 2, 1).",
+    ),
+    (
+        lambda: layers.DepthwiseConv2D(3, depth_multiplier=0),
+        "DepthwiseConv2D: depth_multiplier is a whole number of at least 1. Received depth_multiplier=0.",
+    ),
+    (
+        lambda: layers.SeparableConv2D(3, 3, pointwise_regularizer="l2"),
+        "SeparableConv2D: Keras has pointwise_regularizer; Convista does not have it yet. "
+        "Received pointwise_regularizer='l2'. Let the optimizer shrink the weights: Adam(weight_decay=0.004).",
+    ),
+    (
+        lambda: layers.UpSampling2D(2, interpolation="linear"),
+        "UpSampling2D: interpolation is 'nearest', 'bilinear', 'bicubic', 'lanczos3' or 'lanczos5'. "
+        "Received interpolation='linear'. Did you mean 'bilinear'?",
+    ),
+    (
+        lambda: layers.Permute((0, 1)),
+        "Permute: dims names each axis of an example once, counted from 1. Received dims=(0, 1). "
+        "Channels first become channels last with dims=(2, 3, 1).",
+    ),
+    (lambda: layers.LeakyReLU(-0.1), "LeakyReLU: negative_slope is at least 0. Received negative_slope=-0.1."),
+    (lambda: layers.GaussianNoise(-1), "GaussianNoise: stddev is at least 0. Received stddev=-1."),
+    (
+        lambda: layers.GaussianNoise(0.1, name="n").apply({}, {}, jnp.ones(3), training=True, key=None),
+        "GaussianNoise 'n': noise draws random numbers while training. Received key=None. "
+        "Pass key=jax.random.key(0), another key for each step.",
+    ),
+    (
+        lambda: layers.GroupNormalization(0),
+        "GroupNormalization: groups is at least 1, or −1 for all channels. Received groups=0.",
+    ),
+    (
+        lambda: layers.PReLU(shared_axes=0),
+        "PReLU: shared_axes is a whole number of at least 1. Received shared_axes=0.",
     ),
     (
         lambda: Activation("soft-max"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
+import jax.numpy as jnp
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -16,15 +17,31 @@ from convista.layers import (
     AveragePooling2D,
     BatchNormalization,
     Concatenate,
+    Conv1D,
     Conv2D,
+    Conv2DTranspose,
+    Conv3D,
+    Cropping1D,
+    Cropping2D,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
+    GroupNormalization,
     Input,
+    Lambda,
     Layer,
+    LayerNormalization,
     MaxPooling2D,
+    MaxPooling3D,
+    Normalization,
+    Permute,
+    PReLU,
     Reshape,
+    SeparableConv2D,
     Softmax,
+    Subtract,
+    UpSampling2D,
 )
 from convista.layers.inference import Node, infer
 from convista.layers.input import InputLayer
@@ -38,6 +55,11 @@ def deep() -> list:
 def branches(merge: Layer) -> None:
     x = Input((8, 8, 3))
     merge([Conv2D(4, 3)(x), Conv2D(4, 5)(x)])
+
+
+def unet(up: Layer) -> None:
+    x = Input((15, 15, 4))
+    Add()([x, up(MaxPooling2D(2)(x))])
 
 
 MESSAGES = {
@@ -161,6 +183,103 @@ MESSAGES = {
         "Received noise_shape=(1, 1, 3), input_shape=(28, 28, 3). "
         "For example noise_shape=(None, 1, 1, None) drops whole channels.",
     ),
+    "a sequence that is too short": (
+        lambda: Sequential([Input((10, 3)), Conv1D(3, 4), Conv1D(3, 9)]),
+        "Conv1D 'conv1d_1': a kernel of 9 does not fit an input of 7 (10→7; output_length = (7 + 0 − 9) // 1 + 1 = −1)."
+        ' Received input_shape=(7, 3). Use padding="same" in \'conv1d_1\' or use padding="same" in every convolution.',
+    ),
+    "a volume that is too small": (
+        lambda: Sequential([Input((10, 10, 10, 3)), Conv3D(3, 4), MaxPooling3D(3), Conv3D(3, 4)]),
+        "Conv3D 'conv3d_1': a 4×4×4 kernel does not fit a 2×2×2 input (10→7→2; output_d = (2 + 0 − 4) // 1 + 1 = −1). "
+        "Received input_shape=(2, 2, 2, 3). Use padding=\"same\" in 'conv3d_1' or drop 'max_pooling3d'.",
+    ),
+    "a depthwise kernel that is too large": (
+        lambda: Sequential([Input((9, 9, 3)), DepthwiseConv2D(5), SeparableConv2D(4, 7)]),
+        "SeparableConv2D 'separable_conv2d': a 7×7 kernel does not fit a 5×5 input (9→5; "
+        "output_h = (5 + 0 − 7) // 1 + 1 = −1). Received input_shape=(5, 5, 3). "
+        'Use padding="same" in \'separable_conv2d\' or use padding="same" in every convolution.',
+    ),
+    "cropping": (
+        lambda: Sequential([Input((10, 12, 3)), Conv2D(2, 3), Cropping2D((2, 5))]),
+        "Cropping2D 'cropping2d': cropping leaves at least one cell of 8×10: output_w = 10 − 5 − 5 = 0 "
+        "(10×12→8×10). Received cropping=(2, 5), input_shape=(8, 10, 2). Drop 'cropping2d' or use padding=\"same\" in "
+        "every convolution.",
+    ),
+    "a convolution after cropping": (
+        lambda: Sequential([Input((10, 3)), Cropping1D(4), Conv1D(3, 9)]),
+        "Conv1D 'conv1d': a kernel of 9 does not fit an input of 2 (10→2; output_length = (2 + 0 − 9) // 1 + 1 = −6). "
+        "Received input_shape=(2, 3). Use padding=\"same\" in 'conv1d' or drop 'cropping1d'.",
+    ),
+    "a transposed convolution of nothing": (
+        lambda: Sequential([Input((1, 1, 3)), Conv2DTranspose(3, 2, padding="same", output_padding=0)]),
+        "Conv2DTranspose 'conv2d_transpose': nothing is left of a 1×1 input: (input − 1)·stride + size % 2 + "
+        "output_padding = 0×0. Received input_shape=(1, 1, 3). Leave output_padding out.",
+    ),
+    "15 → 7 → 14, not 15, by a transposed convolution": (
+        lambda: unet(Conv2DTranspose(4, 2, strides=2)),
+        "Add 'add': the inputs have one shape. Received 15×15×4 and 14×14×4. Bring them to one shape: "
+        "a 1×1 convolution changes channels, strides or pooling change sizes. "
+        "Give 'conv2d_transpose' output_padding=1.",
+    ),
+    "15 → 7 → 14, not 15, by upsampling": (
+        lambda: unet(UpSampling2D(2)),
+        "Add 'add': the inputs have one shape. Received 15×15×4 and 14×14×4. Bring them to one shape: "
+        "a 1×1 convolution changes channels, strides or pooling change sizes. "
+        "Put Resizing(15, 15, 'nearest') in place of 'up_sampling2d'.",
+    ),
+    "Dense after a sequence of unknown length": (
+        lambda: Sequential([Input((None, 1)), Conv1D(3, 3), Flatten(), Dense(3)]),
+        "Dense 'dense': the size of the last axis is known. Received input_shape=(None,). "
+        "Put GlobalAveragePooling1D in place of 'flatten'.",
+    ),
+    "a sequence without channels": (
+        lambda: Sequential([Conv1D(3, 3, input_shape=(60,))]),
+        "Conv1D 'conv1d': one input is (length, channels). Received input_shape=(60,). "
+        "Give the input its channel axis: shape (60, 1), and x[..., None] for the data.",
+    ),
+    "Permute of other axes": (
+        lambda: Sequential([Input((28, 28, 1)), Permute((2, 1))]),
+        "Permute 'permute': dims names as many axes as an example has. Received dims=(2, 1), "
+        "input_shape=(28, 28, 1). For example dims=(3, 2, 1).",
+    ),
+    "groups of channels": (
+        lambda: Sequential([Input((28, 28, 10)), GroupNormalization(4)]),
+        "GroupNormalization 'group_normalization': groups divides the number of channels. "
+        "Received input_shape=(28, 28, 10), groups=4. Here groups can be 1 or 2 or 5 or 10.",
+    ),
+    "layer statistics along the batch": (
+        lambda: Sequential([Input((28, 28, 3)), LayerNormalization(axis=(0, 3))]),
+        "LayerNormalization 'layer_normalization': axis names axes 1…3 of the input, each once. "
+        "Received axis=(0, 3), input_shape=(28, 28, 3). axis=-1 is the channels.",
+    ),
+    "numbers for other channels": (
+        lambda: Sequential([Input((28, 28, 3)), Normalization(mean=(1.0, 2.0), variance=(1.0, 1.0))]),
+        "Normalization 'normalization': mean and variance have the sizes of the input along axis. "
+        "Received mean of shape (2,), axis=-1, input_shape=(28, 28, 3).",
+    ),
+    "a slope for values of unknown number": (
+        lambda: Sequential([Input((None, None, 3)), PReLU()]),
+        "PReLU 'p_re_lu': one number for each value takes known sizes. Received input_shape=(None, None, 3). "
+        "shared_axes=(1, 2) learns one number a channel of pictures.",
+    ),
+    "a difference of three": (
+        lambda: Subtract()([Input((8,)), Input((8,)), Input((8,))]),
+        "Subtract 'subtract': a difference has two inputs. Received 3. Call it on a list: Subtract()([a, b]).",
+    ),
+    "a function that loses the batch": (
+        lambda: Sequential([Input((28, 2)), Lambda(lambda x: x[0])]),
+        "Lambda 'lambda': the function keeps the batch axis first. Received a result of shape (28, 2) for an input of "
+        "shape (2, 28, 2). Write it for whole batches: x[:, ::2] instead of x[::2].",
+    ),
+    "a function of other shapes": (
+        lambda: Sequential([Input((28, 2)), Lambda(lambda x: x @ jnp.ones((3, 3)))]),
+        "Lambda 'lambda': the function fails for this input. Received TypeError: dot_general requires contracting "
+        "dimensions to have the same shape, got (2,) and (3,). (input_shape=(28, 2)).",
+    ),
+    "a function that returns two arrays": (
+        lambda: Sequential([Input((28, 2)), Lambda(lambda x: (x, x))]),
+        "Lambda 'lambda': the function returns one array. Received tuple.",
+    ),
     "unknown channels": (
         lambda: Sequential([Input((28, 28, None)), Conv2D(4, 3)]),
         "Conv2D 'conv2d': the number of channels is known. Received input_shape=(28, 28, None).",
@@ -208,6 +327,17 @@ CHAIN = st.lists(
             padding=st.sampled_from(["valid", "valid", "same"]),
         ),
         st.builds(MaxPooling2D, st.integers(1, 4), padding=st.sampled_from(["valid", "same"])),
+        st.builds(
+            DepthwiseConv2D, st.integers(1, 5), strides=st.integers(1, 2), padding=st.sampled_from(["valid", "same"])
+        ),
+        st.builds(Cropping2D, st.integers(0, 3)),
+        st.builds(
+            Conv2DTranspose,
+            st.just(2),
+            st.integers(1, 3),
+            strides=st.integers(1, 2),
+            padding=st.sampled_from(["valid", "same"]),
+        ),
         st.builds(AveragePooling2D, st.tuples(st.integers(1, 4), st.integers(1, 4)), strides=st.integers(1, 2)),
     ),
     min_size=1,
@@ -223,7 +353,7 @@ def chain(sizes, layers) -> list[Node]:
 def change(nodes: list[Node], clause: str) -> list[Node]:
     """Do what a clause of a message says, by hand."""
     if clause == 'use padding="same" in every convolution':
-        chosen = [node.name for node in nodes if isinstance(node.layer, Conv2D)]
+        chosen = [node.name for node in nodes if hasattr(node.layer, "kernel_size")]
     elif found := re.fullmatch(r"use padding=\"same\" in '(\w+)'", clause):
         chosen = [found[1]]
     elif found := re.fullmatch(r"drop '(\w+)'", clause):
@@ -255,9 +385,13 @@ def test_every_change_that_a_message_proposes_works(sizes, layers):
         infer(change(nodes, clause))
 
 
+def valid(layer: Layer) -> Layer:
+    return dataclasses.replace(layer, padding="valid") if hasattr(layer, "padding") else layer
+
+
 @given(st.integers(1, 12), CHAIN)
 def test_inputs_of_at_least_means_that_one_less_is_too_small(size, layers):
-    nodes = chain((size, size), [dataclasses.replace(layer, padding="valid") for layer in layers])
+    nodes = chain((size, size), [valid(layer) for layer in layers])
     try:
         infer(nodes)
     except ShapeError as error:

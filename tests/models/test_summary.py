@@ -12,11 +12,17 @@ from convista.layers import (
     Add,
     BatchNormalization,
     Concatenate,
+    Conv1D,
     Conv2D,
+    Conv2DTranspose,
     Dense,
+    DepthwiseConv2D,
     Flatten,
     GlobalMaxPooling2D,
     MaxPool2D,
+    MaxPool3D,
+    SeparableConv2D,
+    UpSampling2D,
 )
 
 LECTURE = """\
@@ -41,25 +47,27 @@ _________________________________________________________________"""
 
 DETAIL = """\
 Model: "sequential"
-______________________________________________________________________________________________________________________
- Layer (type)                   Output Shape        Param #   Kernel   MACs      Activation memory   Receptive field
-======================================================================================================================
- conv2d (Conv2D)                (None, 28, 56, 8)   224       3×3×3    338 688   49.00 KB            3×3
+________________________________________________________________________________________________________________________
+ Layer (type)                   Output Shape          Param #   Kernel   MACs      Activation memory   Receptive field
+========================================================================================================================
+ conv2d (Conv2D)                (None, 28, 56, 8)     224       3×3×3    338 688   49.00 KB            3×3
 
- conv2d_1 (Conv2D)              (None, 13, 19, 5)   245       3×2×8    59 280    4.82 KB             5×4
+ conv2d_1 (Conv2D)              (None, 13, 19, 5) *   245       3×2×8    59 280    4.82 KB             5×4
 
- max_pooling2d (MaxPooling2D)   (None, 4, 6, 5)     0         3×3      0         480.00 Byte         9×10
+ max_pooling2d (MaxPooling2D)   (None, 4, 6, 5) *     0         3×3      0         480.00 Byte         9×10
 
- flatten (Flatten)              (None, 120)         0                  0         480.00 Byte         all
+ flatten (Flatten)              (None, 120)           0                  0         480.00 Byte         all
 
- dense (Dense)                  (None, 3)           363                360       12.00 Byte          all
-======================================================================================================================
+ dense (Dense)                  (None, 3)             363                360       12.00 Byte          all
+========================================================================================================================
 Total params: 832 (3.25 KB)
 Trainable params: 832 (3.25 KB)
 Non-trainable params: 0 (0.00 Byte)
 Multiply–accumulates of one example: 398 328
 Activations of one example: 54.77 KB
-______________________________________________________________________________________________________________________"""
+* conv2d_1 does not see the last row of its input.
+* max_pooling2d does not see the last row and the last column of its input.
+________________________________________________________________________________________________________________________"""
 
 UNBUILT = """\
 Model: "sequential"
@@ -125,6 +133,56 @@ def test_detail():
     assert str(lecture_002().summary(detail=True, print_to=None)) == DETAIL
 
 
+def test_lecture_002_a_lost_row_and_the_way_back():
+    """15 → 7 → 14, not 15: the summary says where it went, and output_padding gets it back."""
+    x = Input((15, 15, 4))
+    pooled = MaxPool2D(2)(x)
+    assert pooled.shape == (None, 7, 7, 4)
+    assert UpSampling2D(2)(pooled).shape == Conv2DTranspose(4, 2, strides=2)(pooled).shape == (None, 14, 14, 4)
+    model = Model(x, Add()([x, Conv2DTranspose(4, 2, strides=2, output_padding=1)(pooled)]), name="back")
+    text = str(model.summary(detail=True, print_to=None))
+    assert [line[:59].rstrip() for line in text.splitlines() if line.startswith(" ")] == [
+        " Layer (type)                         Output Shape",
+        " input_1 (InputLayer)                 [(None, 15, 15, 4)]",
+        " max_pooling2d (MaxPooling2D)         (None, 7, 7, 4) *",
+        " conv2d_transpose (Conv2DTranspose)   (None, 15, 15, 4)",
+        " add (Add)                            (None, 15, 15, 4)",
+    ]
+    assert "\n* max_pooling2d does not see the last row and the last column of its input.\n" in text
+    assert "*" not in str(model.summary(print_to=None))
+    pictures = np.zeros((1, 15, 15, 4), np.float32)
+    pictures[0, 14] = 1.0  # what the pooling does not see, the way around it carries
+    np.testing.assert_array_equal(model.predict(pictures), pictures)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "text"),
+    [
+        (Conv1D(1, 3, strides=4), (10, 1), "the last 3 cells"),
+        (MaxPool3D(2), (5, 4, 7, 1), "the last slice and the last column"),
+        (MaxPool2D(2, padding="same"), (5, 5, 1), ""),
+        (Conv2D(1, 1, strides=3, padding="same"), (5, 6, 1), "the last row and the last 2 columns"),
+        (MaxPool2D(2), (None, 5, 1), "the last column"),
+        (Flatten(), (5, 5, 1), ""),
+    ],
+)
+def test_where_a_size_is_lost(layer, shape, text):
+    (row,) = Sequential([Input(shape), layer]).summary(print_to=None).rows
+    assert row.loss_text == text
+
+
+def test_kernels_as_people_write_them():
+    layers = [Conv2D(6, 1), DepthwiseConv2D(3, depth_multiplier=2), SeparableConv2D(5, (3, 1)), MaxPool2D(2)]
+    summary = Sequential([Input((16, 16, 3)), *layers]).summary(print_to=None)
+    assert [row.kernel for row in summary.rows] == ["1×1×3", "3×3×1", "3×1×1 + 1×1×12", "2×2"]
+    assert [row.multiply_accumulates for row in summary.rows] == [
+        16 * 16 * 3 * 6,
+        14 * 14 * 9 * 12,
+        12 * 14 * 12 * (3 + 5),
+        0,
+    ]
+
+
 def test_before_the_shape_is_known():
     model = Sequential([Conv2D(2, 3), Flatten()])
     assert str(model.summary(print_to=None)) == UNBUILT
@@ -182,6 +240,7 @@ def test_as_data(model):
             "activation_bytes": 4_940,
             "receptive_field": [5, 4],
             "inputs": [],
+            "unseen": [1, 0],
         }
 
 

@@ -10,7 +10,13 @@ import pytest
 from jax import lax
 
 from convista.kernels import selection
-from convista.ops.convolution import ConvolutionGeometry, convolution
+from convista.ops.convolution import (
+    ConvolutionGeometry,
+    _transposed_through_xla,
+    convolution,
+    depthwise_convolution,
+    transposed_convolution,
+)
 from oracles import loops
 from oracles.compare import (
     LAYERS,
@@ -288,3 +294,107 @@ def test_the_dtype_is_kept_forwards_and_backwards(dtype, channels):
     function = functools.partial(convolution, geometry=GRID["3x3"].geometry)
     y, gradients = jax.eval_shape(gradients_of(function), x, kernel)
     assert [leaf.dtype for leaf in (y, *gradients)] == [dtype] * 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """A transposed convolution: sizes of input and output, kernel, and what is cut off before each axis."""
+
+    sizes: tuple[int, ...]
+    outputs: tuple[int, ...]
+    window: tuple[int, ...]
+    strides: tuple[int, ...]
+    before: tuple[int, ...]
+    dilation: tuple[int, ...]
+
+    @property
+    def geometry(self) -> ConvolutionGeometry:
+        pads = []
+        for axis, size in enumerate(self.sizes):
+            reach = (size - 1) * self.strides[axis] + (self.window[axis] - 1) * self.dilation[axis] + 1
+            pads.append((self.before[axis], max(reach - self.before[axis] - self.outputs[axis], 0)))
+        return ConvolutionGeometry(self.strides, tuple(pads), self.dilation)
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        return numbers(2, *self.sizes, 3), numbers(*self.window, 4, 3, seed=1)
+
+
+LAYOUTS = {
+    "tiles": Layout((3, 4), (6, 8), (2, 2), (2, 2), (0, 0), (1, 1)),
+    "tiles-and-a-rest": Layout((3, 4), (7, 10), (2, 2), (2, 3), (0, 0), (1, 1)),
+    "overlapping": Layout((3, 4), (7, 8), (3, 2), (2, 2), (0, 0), (1, 1)),
+    "cut-on-both-sides": Layout((4, 3), (8, 6), (4, 3), (2, 2), (1, 0), (1, 1)),
+    "gaps": Layout((3, 2), (9, 6), (2, 1), (3, 3), (0, 0), (1, 1)),
+    "dilation": Layout((4, 5), (8, 7), (3, 2), (1, 1), (0, 1), (2, 3)),
+    "one-cell": Layout((1, 1), (3, 3), (3, 3), (1, 1), (0, 0), (1, 1)),
+    "1d": Layout((5,), (11,), (3,), (2,), (0,), (1,)),
+    "3d": Layout((2, 3, 2), (4, 5, 4), (2, 3, 3), (2, 1, 2), (0, 0, 1), (1, 1, 1)),
+}
+
+
+def laid_out(name):
+    layout = LAYOUTS[name]
+    return lambda x, kernel: transposed_convolution(x, kernel, layout.geometry, layout.outputs)
+
+
+def through_xla(name):
+    layout = LAYOUTS[name]
+    return lambda x, kernel: _transposed_through_xla(
+        x, kernel, layout.geometry, (x.shape[0], *layout.outputs, kernel.shape[-2])
+    )
+
+
+@functools.cache
+def transposed(way):
+    return run_together({name: (gradients_of(way(name)), LAYOUTS[name].arrays()) for name in LAYOUTS})
+
+
+@pytest.mark.parametrize("way", [laid_out, through_xla])
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_transposed_values_and_gradients_are_those_of_the_loops(name, way):
+    layout = LAYOUTS[name]
+    y, gradients = transposed(way)[name]
+    steps = (layout.strides, layout.before, layout.dilation, layout.outputs)
+    expected, *expected_gradients = loops.transposed_convolution(*layout.arrays(), *steps, output_gradient(y.shape))
+    agree(y, expected, SUMS, name="y")
+    agree_all(gradients, expected_gradients, SUMS, name="gradients")
+
+
+@pytest.mark.parametrize("name", ["tiles-and-a-rest", "dilation"])
+def test_a_transposed_convolution_is_the_transpose_of_the_convolution(name):
+    layout = LAYOUTS[name]
+    x, kernel = map(jnp.asarray, layout.arrays())
+    larger = jax.ShapeDtypeStruct((2, *layout.outputs, 4), jnp.float32)
+    (expected,) = jax.linear_transpose(lambda z: plain(z, kernel, layout.geometry), larger)(x)
+    agree(laid_out(name)(x, kernel), expected, SUMS)
+    with pytest.raises(AssertionError, match="apart"):
+        agree(laid_out(name)(x, jnp.flip(kernel, (0, 1))), expected, SUMS)
+
+
+def test_transposed_under_vmap_and_its_second_derivative():
+    x, kernel = map(jnp.asarray, LAYOUTS["overlapping"].arrays())
+    batches = jnp.stack([x, 2 * x, -x])
+
+    def slope(function):
+        first = lambda x, kernel: jnp.sum(jnp.sin(function(x, kernel)))  # noqa: E731
+        second = lambda *arrays: sum(jnp.sum(leaf**3) for leaf in jax.grad(first, (0, 1))(*arrays))  # noqa: E731
+        return jax.grad(second, (0, 1))
+
+    jobs = {
+        "vmap": (jax.vmap(gradients_of(laid_out("overlapping")), (0, None)), (batches, kernel)),
+        "one": (gradients_of(laid_out("overlapping")), (batches[1], kernel)),
+        "curvature": (slope(laid_out("overlapping")), (x, kernel)),
+        "curvature through XLA": (slope(through_xla("overlapping")), (x, kernel)),
+    }
+    found = run_together(jobs)
+    agree_all(jax.tree.map(lambda leaf: leaf[1], found["vmap"]), found["one"], SUMS)
+    agree_all(found["curvature"], found["curvature through XLA"], LAYERS)
+
+
+def test_depthwise_convolves_each_channel_by_itself():
+    x, kernel = numbers(2, 6, 7, 3), numbers(3, 2, 3, 2, seed=1)
+    geometry = ConvolutionGeometry((2, 1), ((1, 0), (0, 1)), (1, 1), 3)
+    y = depthwise_convolution(jnp.asarray(x), jnp.asarray(kernel), geometry)
+    alone = dataclasses.replace(geometry, groups=1)
+    expected = [plain(jnp.asarray(x[..., c : c + 1]), jnp.asarray(kernel[:, :, c : c + 1]), alone) for c in range(3)]
+    agree(y, np.concatenate(expected, -1), SUMS)

@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 
 from convista.kernels import selection
-from convista.ops.pooling import PoolingGeometry, average_pooling, global_average, global_max, max_pooling
+from convista.ops.pooling import PoolingGeometry, average_pooling, global_average, global_max, max_pooling, sum_pooling
 from oracles import loops
 from oracles.compare import EXACT, SUMS, agree, agree_all, gradients_of, numbers, output_gradient, run_together
 
@@ -45,7 +45,11 @@ CASES = {
     "too-large-to-unroll-padded": ((7, 6), window((6, 7), (1, 2), ((2, 3), (3, 3)))),
     "too-large-to-unroll-tiles": ((12, 7), window((6, 7))),
 }
-OPS = {"max": (max_pooling, loops.max_pooling), "average": (average_pooling, loops.average_pooling)}
+OPS = {
+    "max": (max_pooling, loops.max_pooling),
+    "average": (average_pooling, loops.average_pooling),
+    "sum": (sum_pooling, loops.sum_pooling),
+}
 FILLS = {"distinct": distinct, "tied": tied}
 
 

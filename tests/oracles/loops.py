@@ -56,6 +56,32 @@ def convolution(
     return y, input_gradient, kernel_gradient
 
 
+def transposed_convolution(
+    x: np.ndarray,
+    kernel: np.ndarray,
+    strides: Sizes,
+    before: Sizes,
+    dilation: Sizes,
+    sizes: Sizes,
+    gradient: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lay the kernel (…, filters, channels), times each cell, into a picture of ``sizes``; return gradients too."""
+    x, kernel, gradient = x.astype(np.float64), kernel.astype(np.float64), gradient.astype(np.float64)
+    y = np.zeros((len(x), *sizes, kernel.shape[-2]))
+    input_gradient, kernel_gradient = np.zeros_like(x), np.zeros_like(kernel)
+    for cell in np.ndindex(*x.shape[1:-1]):
+        for tap in np.ndindex(*kernel.shape[:-2]):
+            place = tuple(
+                spot * stride + k * step - cut
+                for spot, stride, k, step, cut in zip(cell, strides, tap, dilation, before, strict=True)
+            )
+            if all(0 <= spot < size for spot, size in zip(place, sizes, strict=True)):
+                y[:, *place] += x[:, *cell] @ kernel[tap].T
+                input_gradient[:, *cell] += gradient[:, *place] @ kernel[tap]
+                kernel_gradient[tap] += gradient[:, *place].T @ x[:, *cell]
+    return y, input_gradient, kernel_gradient
+
+
 def max_pooling(
     x: np.ndarray, window: Sizes, strides: Sizes, pads: Pads, gradient: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -71,6 +97,19 @@ def max_pooling(
     input_gradient = np.zeros(x.shape)
     for n, *position, c in np.ndindex(*y.shape):
         input_gradient[n, *winner[n, *position, c], c] += gradient[n, *position, c]
+    return y, input_gradient
+
+
+def sum_pooling(
+    x: np.ndarray, window: Sizes, strides: Sizes, pads: Pads, gradient: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum of the cells of each window that lie inside the picture, and the gradient."""
+    ones = (1,) * len(window)
+    y = np.zeros((len(x), *positions(x.shape[1:-1], window, strides, pads, ones), x.shape[-1]))
+    input_gradient = np.zeros(x.shape)
+    for position, _, place in visits(x.shape[1:-1], window, strides, pads, ones):
+        y[:, *position] += x[:, *place].astype(np.float64)
+        input_gradient[:, *place] += gradient[:, *position].astype(np.float64)
     return y, input_gradient
 
 

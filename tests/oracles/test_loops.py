@@ -40,3 +40,20 @@ def test_cells_outside_the_picture_do_not_count():
     y, dx = loops.average_pooling(x, (2,), (2,), ((0, 1),), np.array([1.0, 5.0]).reshape(1, 2, 1))
     assert y.ravel().tolist() == [3, 9]
     assert dx.ravel().tolist() == [0.5, 0.5, 5]
+
+
+def test_kernels_are_laid_out_and_added():
+    x = np.array([1.0, 2.0]).reshape(1, 2, 1)
+    kernel = np.array([10.0, 1.0, 5.0]).reshape(3, 1, 1)
+    sent = np.array([1.0, 0.0, 0.0, 4.0]).reshape(1, 4, 1)
+    y, dx, dk = loops.transposed_convolution(x, kernel, (2,), (1,), (1,), (4,), sent)
+    assert y.ravel().tolist() == [1, 25, 2, 10]
+    assert dx.ravel().tolist() == [1, 20]
+    assert dk.ravel().tolist() == [0, 1, 8]
+
+
+def test_the_rest_of_a_window_adds_nothing():
+    x = np.array([2.0, 4.0, 9.0]).reshape(1, 3, 1)
+    y, dx = loops.sum_pooling(x, (2,), (2,), ((0, 1),), np.array([1.0, 5.0]).reshape(1, 2, 1))
+    assert y.ravel().tolist() == [6, 9]
+    assert dx.ravel().tolist() == [1, 1, 5]

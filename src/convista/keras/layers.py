@@ -6,62 +6,183 @@ from typing import Any
 
 from convista.keras.names import absent
 from convista.layers import (
+    ELU,
     Activation,
     Add,
+    Average,
+    AveragePooling1D,
     AveragePooling2D,
+    AveragePooling3D,
+    AvgPool1D,
     AvgPool2D,
+    AvgPool3D,
     BatchNormalization,
     Concatenate,
+    Conv1D,
+    Conv1DTranspose,
     Conv2D,
+    Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
     Dense,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
+    GaussianNoise,
+    GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalAvgPool1D,
     GlobalAvgPool2D,
+    GlobalAvgPool3D,
+    GlobalMaxPool1D,
     GlobalMaxPool2D,
+    GlobalMaxPool3D,
+    GlobalMaxPooling1D,
     GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+    GroupNormalization,
     Input,
     InputLayer,
+    Lambda,
     Layer,
+    LayerNormalization,
+    LeakyReLU,
+    Maximum,
+    MaxPool1D,
     MaxPool2D,
+    MaxPool3D,
+    MaxPooling1D,
     MaxPooling2D,
+    MaxPooling3D,
+    Minimum,
+    Multiply,
+    Normalization,
+    Permute,
+    PReLU,
     ReLU,
     Rescaling,
     Reshape,
+    Resizing,
+    SeparableConv1D,
+    SeparableConv2D,
     Softmax,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+    Subtract,
+    UpSampling1D,
+    UpSampling2D,
+    UpSampling3D,
+    ZeroPadding1D,
     ZeroPadding2D,
+    ZeroPadding3D,
 )
 
+Convolution1D = Conv1D
 Convolution2D = Conv2D
+Convolution3D = Conv3D
+Convolution1DTranspose = Conv1DTranspose
+Convolution2DTranspose = Conv2DTranspose
+Convolution3DTranspose = Conv3DTranspose
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D
 
 __all__ = [
+    "ELU",
     "Activation",
     "Add",
+    "Average",
+    "AveragePooling1D",
     "AveragePooling2D",
+    "AveragePooling3D",
+    "AvgPool1D",
     "AvgPool2D",
+    "AvgPool3D",
     "BatchNormalization",
     "Concatenate",
+    "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
+    "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
+    "Convolution1D",
+    "Convolution1DTranspose",
     "Convolution2D",
+    "Convolution2DTranspose",
+    "Convolution3D",
+    "Convolution3DTranspose",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
     "Dropout",
     "Flatten",
+    "GaussianNoise",
+    "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalAvgPool1D",
     "GlobalAvgPool2D",
+    "GlobalAvgPool3D",
+    "GlobalMaxPool1D",
     "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
+    "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
+    "GroupNormalization",
     "Input",
     "InputLayer",
+    "Lambda",
     "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "MaxPool1D",
     "MaxPool2D",
+    "MaxPool3D",
+    "MaxPooling1D",
     "MaxPooling2D",
+    "MaxPooling3D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Normalization",
+    "PReLU",
+    "Permute",
     "ReLU",
     "Rescaling",
     "Reshape",
+    "Resizing",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "SeparableConvolution1D",
+    "SeparableConvolution2D",
     "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "Subtract",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
+    "ZeroPadding1D",
     "ZeroPadding2D",
+    "ZeroPadding3D",
     "add",
+    "average",
     "concatenate",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
 ]
 
 
@@ -78,6 +199,81 @@ def add(inputs: Any, **options: Any) -> Any:
         (None, 8, 8, 1)
     """
     return Add(**options)(inputs)
+
+
+def average(inputs: Any, **options: Any) -> Any:
+    """Return ``Average(**options)(inputs)``.
+
+    Args:
+        inputs: Symbolic tensors of one shape.
+        **options: Of ``Average``.
+
+    Example:
+        >>> x = Input((8, 8, 1))
+        >>> average([x, x]).shape
+        (None, 8, 8, 1)
+    """
+    return Average(**options)(inputs)
+
+
+def maximum(inputs: Any, **options: Any) -> Any:
+    """Return ``Maximum(**options)(inputs)``.
+
+    Args:
+        inputs: Symbolic tensors of one shape.
+        **options: Of ``Maximum``.
+
+    Example:
+        >>> x = Input((8, 8, 1))
+        >>> maximum([x, x]).shape
+        (None, 8, 8, 1)
+    """
+    return Maximum(**options)(inputs)
+
+
+def minimum(inputs: Any, **options: Any) -> Any:
+    """Return ``Minimum(**options)(inputs)``.
+
+    Args:
+        inputs: Symbolic tensors of one shape.
+        **options: Of ``Minimum``.
+
+    Example:
+        >>> x = Input((8, 8, 1))
+        >>> minimum([x, x]).shape
+        (None, 8, 8, 1)
+    """
+    return Minimum(**options)(inputs)
+
+
+def multiply(inputs: Any, **options: Any) -> Any:
+    """Return ``Multiply(**options)(inputs)``.
+
+    Args:
+        inputs: Symbolic tensors of one shape.
+        **options: Of ``Multiply``.
+
+    Example:
+        >>> x = Input((8, 8, 1))
+        >>> multiply([x, x]).shape
+        (None, 8, 8, 1)
+    """
+    return Multiply(**options)(inputs)
+
+
+def subtract(inputs: Any, **options: Any) -> Any:
+    """Return ``Subtract(**options)(inputs)``.
+
+    Args:
+        inputs: Two symbolic tensors of one shape.
+        **options: Of ``Subtract``.
+
+    Example:
+        >>> x = Input((8, 8, 1))
+        >>> subtract([x, x]).shape
+        (None, 8, 8, 1)
+    """
+    return Subtract(**options)(inputs)
 
 
 def concatenate(inputs: Any, axis: int = -1, **options: Any) -> Any:

@@ -25,6 +25,11 @@ def forward(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) -> j
     return FORWARD.bind(*primitive.varying_alike(x, kernel), geometry=geometry)
 
 
+def transposed(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry, shape: tuple[int, ...]) -> jax.Array:
+    """Return ``x`` laid out by ``kernel`` in an array of ``shape``: what the gradient by the input is."""
+    return INPUT_GRADIENT.bind(*primitive.varying_alike(x, kernel), geometry=geometry, shape=shape)
+
+
 def attributes(geometry: ConvolutionGeometry) -> dict:
     """Return the geometry as a native handler takes it."""
     before, after = zip(*geometry.pads, strict=True)

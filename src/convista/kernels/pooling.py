@@ -1,7 +1,8 @@
-"""Max and average pooling through the native kernels, with gradients of any order."""
+"""Max, average and sum pooling through the native kernels, with gradients of any order."""
 
 from __future__ import annotations
 
+import functools
 import math
 
 import jax
@@ -35,6 +36,16 @@ def max_pooling(x: jax.Array, geometry: PoolingGeometry) -> jax.Array:
 def average_pooling(x: jax.Array, geometry: PoolingGeometry) -> jax.Array:
     """Return the mean of each window of ``x`` (batch, …, channels), over its cells inside the picture."""
     return AVERAGE.bind(x, geometry=geometry)
+
+
+def sum_pooling(x: jax.Array, geometry: PoolingGeometry) -> jax.Array:
+    """Return the sum of each window of ``x`` (batch, …, channels)."""
+    return SUM.bind(x, geometry=geometry)
+
+
+def spread_sum(x: jax.Array, geometry: PoolingGeometry, shape: tuple[int, ...]) -> jax.Array:
+    """Return what the gradient of a sum pooling is: each cell of ``x`` added to every cell of its window."""
+    return SUM_GRADIENT.bind(x, geometry=geometry, shape=shape)
 
 
 def index_dtype(geometry: PoolingGeometry) -> np.dtype:
@@ -90,14 +101,19 @@ def _pick(x, winner, *, geometry):
     return jnp.where(inside, flat.reshape(winner.shape), jnp.zeros((), x.dtype))
 
 
-def _average(x, *, geometry):
-    return native.call(
-        "sum_pooling_forward", _floats(_output_shape(x, geometry)), x, **_attributes(geometry), mean=True
-    )
+def _summed(x, *, geometry, mean):
+    shape = _floats(_output_shape(x, geometry))
+    return native.call("sum_pooling_forward", shape, x, **_attributes(geometry), mean=mean)
 
 
-def _average_gradient(gradient, *, geometry, shape):
-    return native.call("sum_pooling_gradient", _floats(shape), gradient, **_attributes(geometry), mean=True)
+def _summed_gradient(gradient, *, geometry, shape, mean):
+    return native.call("sum_pooling_gradient", _floats(shape), gradient, **_attributes(geometry), mean=mean)
+
+
+_average = functools.partial(_summed, mean=True)
+_average_gradient = functools.partial(_summed_gradient, mean=True)
+_sum = functools.partial(_summed, mean=False)
+_sum_gradient = functools.partial(_summed_gradient, mean=False)
 
 
 def _shaped(first, *others, geometry, shape):
@@ -116,6 +132,8 @@ SPREAD = primitive.primitive("max_pooling_gradient", _spread, _shaped)
 PICK = primitive.primitive("max_pooling_pick", _pick, lambda x, winner, *, geometry: _output(x, geometry=geometry))
 AVERAGE = primitive.primitive("average_pooling", _average, _output)
 AVERAGE_GRADIENT = primitive.primitive("average_pooling_gradient", _average_gradient, _shaped)
+SUM = primitive.primitive("sum_pooling", _sum, _output)
+SUM_GRADIENT = primitive.primitive("sum_pooling_gradient", _sum_gradient, _shaped)
 
 
 def _max_derivative(primals, tangents, *, geometry):
@@ -144,7 +162,9 @@ primitive.linear_in_first(
 primitive.linear_in_first(SPREAD, lambda x, y, winner, *, geometry, shape: PICK.bind(x, winner, geometry=geometry))
 primitive.linear_in_first(AVERAGE, lambda y, x, *, geometry: AVERAGE_GRADIENT.bind(y, geometry=geometry, shape=x.shape))
 primitive.linear_in_first(AVERAGE_GRADIENT, lambda x, y, *, geometry, shape: AVERAGE.bind(x, geometry=geometry))
-for _operation in (MAX, MAX_AND_WINNER, AVERAGE, AVERAGE_GRADIENT):
+primitive.linear_in_first(SUM, lambda y, x, *, geometry: SUM_GRADIENT.bind(y, geometry=geometry, shape=x.shape))
+primitive.linear_in_first(SUM_GRADIENT, lambda x, y, *, geometry, shape: SUM.bind(x, geometry=geometry))
+for _operation in (MAX, MAX_AND_WINNER, AVERAGE, AVERAGE_GRADIENT, SUM, SUM_GRADIENT):
     primitive.map_batches(_operation, (True,))
 for _operation in (SPREAD, PICK):
     primitive.map_batches(_operation, (True, True))

@@ -16,7 +16,7 @@ from convista.errors import ArgumentError, ShapeError, suggest
 from convista.layers import initializers
 from convista.layers.initializers import Initializer
 from convista.ops import activation as activations
-from convista.shapes import Window
+from convista.shapes import ReceptiveField, Window, times
 
 Variables = dict[str, jax.Array]
 
@@ -39,7 +39,7 @@ _DECAY = "Let the optimizer shrink the weights: Adam(weight_decay=0.004)"
 _ABSENT = {
     **{
         f"{part}_{what}": Absent((None,), beside=f"{part}_initializer", fix=_DECAY if what == "regularizer" else None)
-        for part in ("kernel", "bias", "beta", "gamma")
+        for part in ("kernel", "depthwise", "pointwise", "bias", "beta", "gamma", "alpha")
         for what in ("regularizer", "constraint")
     },
     "activity_regularizer": Absent((None,), fix=_DECAY),
@@ -123,6 +123,17 @@ class Layer(metaclass=Checked):
         """Whether each output depends on every position of the input, as in ``Dense`` after ``Flatten``."""
         return False
 
+    def receptive_field(self, before: ReceptiveField) -> ReceptiveField | None:
+        """Return which input cells of the network an output cell sees, if an input cell sees ``before``; None: all."""
+        return before if self.window is None else before.through(self.window)
+
+    def kernel_text(self, input_shape: Any) -> str:
+        """Return the window and the channels it takes, such as ``3×3×32``, for summaries; empty without a window."""
+        if self.window is None:
+            return ""
+        kernel = self.parameters(input_shape).get("kernel")
+        return times(self.window.size) if kernel is None else times(kernel.shape[:-1])
+
     def output_shape(self, input_shape: Any) -> Shape:
         """Return the shape of one output for one input of ``input_shape`` (both without the batch axis).
 
@@ -192,6 +203,8 @@ def _draw(key: jax.Array, specification: Mapping[str, Parameter]) -> Variables:
 def _plain(value: Any, name: str, where: str) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item, name, where) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, f"{name}[{key!r}]", where) for key, item in value.items()}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if hasattr(value, "__index__"):
@@ -252,6 +265,8 @@ def from_config(kind: str, config: Mapping[str, Any]) -> Layer:
 
 
 def _tuples(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _tuples(item) for key, item in value.items()}
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 

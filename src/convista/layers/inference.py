@@ -12,11 +12,16 @@ from typing import Any
 from convista.arguments import Shape
 from convista.errors import ShapeError
 from convista.layers.base import Layer
-from convista.layers.pooling import GlobalAveragePooling2D
+from convista.layers.pooling import GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D
+from convista.layers.preprocessing import Resizing
 from convista.layers.reshaping import Flatten, Reshape
+from convista.layers.transposed_convolution import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
+from convista.layers.upsampling import UpSampling2D
 from convista.shapes import times
 
 _AXES = {1: ("length",), 2: ("h", "w"), 3: ("d", "h", "w")}
+_SHRINKING = ("pool_size", "cropping")  # what has such an argument can be left out
+_TRANSPOSED = (Conv1DTranspose, Conv2DTranspose, Conv3DTranspose)
 _DOUBLED = tuple(2**power for power in range(1, 13))  # sizes of inputs that are tried
 
 
@@ -127,13 +132,45 @@ def _candidates(nodes: Sequence[Node], place: int) -> Iterator[tuple[str, list[N
     yield from _channels_last(nodes)
     if _is_valid(node):
         yield f'use padding="same" in {node.name!r}', _replaced(nodes, {node.name: {"padding": "same"}})
-    pools = [other.name for other in nodes[place::-1] if hasattr(other.layer, "pool_size")]
-    for name in pools[:1]:
+    shrinking = [other.name for other in nodes[place::-1] if any(hasattr(other.layer, name) for name in _SHRINKING)]
+    for name in shrinking[:1]:
         yield f"drop {name!r}", _swapped(nodes, name, Layer())
-    valid = [other.name for other in nodes[: place + 1] if hasattr(other.layer, "filters") and _is_valid(other)]
+    yield from _padded_outputs(nodes, place)
+    yield from _resized(nodes, place)
+    valid = [other.name for other in nodes[: place + 1] if hasattr(other.layer, "kernel_size") and _is_valid(other)]
     if set(valid) - {node.name}:
         yield 'use padding="same" in every convolution', _replaced(nodes, {name: {"padding": "same"} for name in valid})
     yield from _larger_input(nodes, place)
+
+
+def _padded_outputs(nodes: Sequence[Node], place: int) -> Iterator[tuple[str, list[Node]]]:
+    """Yield the network with the cells back that a stride lost on the way down: transposed convolutions choose them."""
+    for node in nodes[place::-1]:
+        layer = node.layer
+        if not nodes[place].layer.merges or not isinstance(layer, _TRANSPOSED):
+            continue
+        if layer.output_padding is None:
+            most = max(layer.transposed_window.strides)
+            for extra in range(1, most):
+                yield (
+                    f"give {node.name!r} output_padding={extra}",
+                    _replaced(nodes, {node.name: {"output_padding": extra}}),
+                )
+
+
+def _resized(nodes: Sequence[Node], place: int) -> Iterator[tuple[str, list[Node]]]:
+    """Yield the network with a size of its own in place of a factor: what upsampling by whole numbers cannot reach."""
+    if not nodes[place].layer.merges:
+        return
+    shapes = infer(nodes[:place])
+    wanted = [shapes[spot] for spot in nodes[place].inputs if len(shapes[spot]) == 3 and None not in shapes[spot]]
+    for node in nodes[place::-1]:
+        if not isinstance(node.layer, UpSampling2D):
+            continue
+        for height, width, _ in wanted:
+            layer = Resizing(height or 1, width or 1, node.layer.interpolation)
+            text = f"put Resizing({height}, {width}, {layer.interpolation!r}) in place of {node.name!r}"
+            yield text, _swapped(nodes, node.name, layer)
 
 
 def _is_valid(node: Node) -> bool:
@@ -164,8 +201,9 @@ def _other_inputs(nodes: Sequence[Node], place: int) -> Iterator[tuple[str, list
     if isinstance(before.layer, Flatten) and node.layer.window is not None:
         yield f"drop {before.name!r}", _swapped(nodes, before.name, Layer())
     elif isinstance(before.layer, Flatten):
-        pooled = _swapped(nodes, before.name, GlobalAveragePooling2D())
-        yield f"put GlobalAveragePooling2D in place of {before.name!r}", pooled
+        for pooling in (GlobalAveragePooling2D(), GlobalAveragePooling1D(), GlobalAveragePooling3D()):
+            kind = type(pooling).__name__
+            yield f"put {kind} in place of {before.name!r}", _swapped(nodes, before.name, pooling)
     if not before.inputs:
         yield from _other_shapes(nodes, before)
     elif isinstance(before.layer, Reshape):

@@ -25,22 +25,7 @@ def _require_several(layer: Layer, shapes: Sequence[Shape]) -> None:
         )
 
 
-@register
-@dataclass(frozen=True)
-class Add(Layer):
-    """Add inputs of one shape, value by value: the joint of a residual network.
-
-    Args:
-        name: See :class:`Layer`.
-        input_shape: See :class:`Layer`.
-
-    Example:
-        >>> Add().output_shape([(8, 8, 16), (8, 8, 16)])
-        (8, 8, 16)
-
-    Source: K. He et al., «Deep residual learning», 2016.
-    """
-
+class _ValueByValue(Layer):
     merges: ClassVar[bool] = True
 
     def output_shape(self, input_shape: Sequence[Shape]) -> Shape:
@@ -56,9 +41,138 @@ class Add(Layer):
             )
         return tuple(None if None in column else max(column) for column in columns)
 
+
+@register
+@dataclass(frozen=True)
+class Add(_ValueByValue):
+    """Add inputs of one shape, value by value: the joint of a residual network.
+
+    Args:
+        name: See :class:`Layer`.
+        input_shape: See :class:`Layer`.
+
+    Example:
+        >>> Add().output_shape([(8, 8, 16), (8, 8, 16)])
+        (8, 8, 16)
+
+    Source: K. He et al., «Deep residual learning», 2016.
+    """
+
     def apply(self, params, state, x, *, training, key):
         """Return the sum."""
         return functools.reduce(jnp.add, x), state
+
+
+@register
+@dataclass(frozen=True)
+class Subtract(_ValueByValue):
+    """Subtract the second of two inputs from the first, value by value.
+
+    Args:
+        name: See :class:`Layer`.
+        input_shape: See :class:`Layer`.
+
+    Example:
+        >>> y, _ = Subtract().apply({}, {}, [jnp.array([5.0]), jnp.array([2.0])], training=False, key=None)
+        >>> y.tolist()
+        [3.0]
+    """
+
+    def output_shape(self, input_shape: Sequence[Shape]) -> Shape:
+        """Return the common shape; an axis of size 1 is repeated."""
+        if len(input_shape) > 2:
+            raise ShapeError(
+                "a difference has two inputs",
+                received=f"{len(input_shape)}",
+                fix="Call it on a list: Subtract()([a, b])",
+            )
+        return super().output_shape(input_shape)
+
+    def apply(self, params, state, x, *, training, key):
+        """Return the difference."""
+        return x[0] - x[1], state
+
+
+@register
+@dataclass(frozen=True)
+class Multiply(_ValueByValue):
+    """Multiply inputs of one shape, value by value: gates, and attention to channels.
+
+    Args:
+        name: See :class:`Layer`.
+        input_shape: See :class:`Layer`.
+
+    Example:
+        >>> Multiply().output_shape([(8, 8, 16), (1, 1, 16)])
+        (8, 8, 16)
+
+    Source: J. Hu et al., «Squeeze-and-excitation networks», 2018.
+    """
+
+    def apply(self, params, state, x, *, training, key):
+        """Return the product."""
+        return functools.reduce(jnp.multiply, x), state
+
+
+@register
+@dataclass(frozen=True)
+class Average(_ValueByValue):
+    """Take the mean of inputs of one shape, value by value.
+
+    Args:
+        name: See :class:`Layer`.
+        input_shape: See :class:`Layer`.
+
+    Example:
+        >>> y, _ = Average().apply({}, {}, [jnp.array([5.0]), jnp.array([2.0])], training=False, key=None)
+        >>> y.tolist()
+        [3.5]
+    """
+
+    def apply(self, params, state, x, *, training, key):
+        """Return the mean."""
+        total = functools.reduce(jnp.add, x)
+        return total / jnp.asarray(len(x), total.dtype), state
+
+
+@register
+@dataclass(frozen=True)
+class Maximum(_ValueByValue):
+    """Take the largest of inputs of one shape, value by value.
+
+    Args:
+        name: See :class:`Layer`.
+        input_shape: See :class:`Layer`.
+
+    Example:
+        >>> y, _ = Maximum().apply({}, {}, [jnp.array([5.0]), jnp.array([2.0])], training=False, key=None)
+        >>> y.tolist()
+        [5.0]
+    """
+
+    def apply(self, params, state, x, *, training, key):
+        """Return the largest values."""
+        return functools.reduce(jnp.maximum, x), state
+
+
+@register
+@dataclass(frozen=True)
+class Minimum(_ValueByValue):
+    """Take the smallest of inputs of one shape, value by value.
+
+    Args:
+        name: See :class:`Layer`.
+        input_shape: See :class:`Layer`.
+
+    Example:
+        >>> y, _ = Minimum().apply({}, {}, [jnp.array([5.0]), jnp.array([2.0])], training=False, key=None)
+        >>> y.tolist()
+        [2.0]
+    """
+
+    def apply(self, params, state, x, *, training, key):
+        """Return the smallest values."""
+        return functools.reduce(jnp.minimum, x), state
 
 
 @register

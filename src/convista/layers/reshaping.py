@@ -1,4 +1,4 @@
-"""Layers that move numbers without changing them: Flatten, Reshape, ZeroPadding2D."""
+"""Layers that move numbers without changing them: Flatten, Reshape, Permute."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from convista import arguments
 from convista.arguments import Absent, Shape
 from convista.errors import ArgumentError, ShapeError
 from convista.layers.base import Layer, register
-from convista.layers.convolution import check_data_format
-from convista.shapes import count, times
+from convista.shapes import ReceptiveField, count, times
 
 
 @register
@@ -115,55 +114,58 @@ class Reshape(Layer):
 
 @register
 @dataclass(frozen=True)
-class ZeroPadding2D(Layer):
-    """Add rows and columns of zeros around each picture.
+class Permute(Layer):
+    """Put the axes of an example into another order.
 
     Args:
-        padding: ``1`` on all sides, ``(rows, columns)`` on both sides, or ``((top, bottom), (left, right))``.
-        data_format: ``None`` or ``"channels_last"``.
+        dims: For each axis of the result, which axis of the input it is, counted from 1: the batch axis stays first.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
 
     Raises:
-        ArgumentError: ``padding`` has another form.
+        ArgumentError: ``dims`` does not name each of the axes 1, 2, … once.
 
     Example:
-        >>> ZeroPadding2D(((1, 0), 2)).output_shape((5, 5, 1))
-        (6, 9, 1)
-
-    Source: lecture 000, «padding».
+        >>> Permute((2, 3, 1)).output_shape((3, 28, 56))
+        (28, 56, 3)
     """
 
-    padding: int | tuple = 1
-    data_format: str | None = None
+    dims: tuple[int, ...]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_data_format(self.data_format, self.where)
-        _ = self.pads
+        _ = self._order
 
     @property
-    def pads(self) -> tuple[tuple[int, int], ...]:
-        """The zeros ``(before, after)`` along height and width."""
-        sides = (self.padding, self.padding) if hasattr(self.padding, "__index__") else self.padding
-        if not isinstance(sides, tuple | list) or len(sides) != 2:
+    def _order(self) -> tuple[int, ...]:
+        given = self.dims if isinstance(self.dims, tuple | list) else (0,)
+        order = arguments.integers(given, len(given), "dims", where=self.where, minimum=0)
+        if not order or sorted(order) != list(range(1, len(order) + 1)):
             raise ArgumentError(
-                "padding is a number, two numbers or two pairs",
+                "dims names each axis of an example once, counted from 1",
                 where=self.where,
-                received=f"padding={self.padding!r}",
-                fix="For example padding=((1, 0), (2, 2))",
+                received=f"dims={self.dims!r}",
+                fix="Channels first become channels last with dims=(2, 3, 1)",
             )
-        pairs = [arguments.integers(side, 2, "padding", where=self.where, minimum=0) for side in sides]
-        return tuple((pair[0], pair[1]) for pair in pairs)
+        return order
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the sizes with the zeros added."""
-        self._check_rank(input_shape, 3, "(height, width, channels)")
-        sizes = [
-            None if size is None else size + sum(pair) for size, pair in zip(input_shape[:-1], self.pads, strict=True)
-        ]
-        return (*sizes, input_shape[-1])
+        """Return the sizes in their new order."""
+        if len(input_shape) != len(self._order):
+            raise ShapeError(
+                "dims names as many axes as an example has",
+                received=f"dims={tuple(self._order)}, input_shape={tuple(input_shape)}",
+                fix=f"For example dims={tuple(range(len(input_shape), 0, -1))}",
+            )
+        return tuple(input_shape[axis - 1] for axis in self._order)
+
+    def receptive_field(self, before: ReceptiveField) -> ReceptiveField | None:
+        """Return the field with its axes in the new order; all cells where channels become positions."""
+        order = self._order
+        if order[-1] != len(order):
+            return None
+        return before.permuted(tuple(axis - 1 for axis in order[:-1]))
 
     def apply(self, params, state, x, *, training, key):
-        """Return the padded pictures."""
-        return jnp.pad(x, ((0, 0), *self.pads, (0, 0))), state
+        """Return the transposed arrays."""
+        return jnp.transpose(x, (0, *self._order)), state

@@ -187,7 +187,6 @@ class Graph:
                 fields.append(ReceptiveField.start(len(shape) - 1) if len(shape) > 1 else None)
                 continue
             seen = [fields[spot] for spot in node.inputs]
-            window = node.layer.window
             spatial = len(shapes[node.inputs[0]]) > 1
             if None in seen or (node.layer.sees_everything and not spatial) or _mixes_positions(node, shapes):
                 fields.append(None)
@@ -195,7 +194,7 @@ class Graph:
             field = seen[0]
             for other in seen[1:]:
                 field = field.union(other) if field and other else None
-            fields.append(field.through(window) if field and window else field)
+            fields.append(node.layer.receptive_field(field) if field else None)
         return fields
 
     def multiply_accumulates(self) -> list[int | None]:

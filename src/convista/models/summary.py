@@ -12,6 +12,8 @@ from convista.models.graph import Graph
 from convista.shapes import ReceptiveField, bytes_text, count, times
 
 _FLOAT_BYTES = 4
+_AXES = {1: ("cell",), 2: ("row", "column"), 3: ("slice", "row", "column")}
+_MARK = " *"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class SummaryRow:
         activation_bytes: Memory of one example's output in float32.
         receptive_field: Input cells that one output cell sees; ``None`` is all of them.
         inputs: Names of the layers it takes, if not simply the one above.
+        unseen: Cells at the end of each axis of its input that no window of it touches: there a size is lost.
     """
 
     name: str
@@ -39,6 +42,17 @@ class SummaryRow:
     activation_bytes: int | None = None
     receptive_field: tuple[int, ...] | None = None
     inputs: tuple[str, ...] = ()
+    unseen: tuple[int, ...] = ()
+
+    @property
+    def loss_text(self) -> str:
+        """What is said of a size that is lost here, such as ``the last row``; empty where none is."""
+        parts = [
+            f"the last {noun}" if cells == 1 else f"the last {cells} {noun}s"
+            for noun, cells in zip(_AXES.get(len(self.unseen), ()), self.unseen, strict=True)
+            if cells
+        ]
+        return " and ".join(parts)
 
     @property
     def shape_text(self) -> str:
@@ -128,7 +142,7 @@ class Summary:
         for row in self.rows:
             columns: tuple[str, ...] = (
                 f"{row.name} ({row.kind})",
-                row.shape_text,
+                row.shape_text + (_MARK if self.detail and any(row.unseen) else ""),
                 "?" if row.parameters is None else str(row.parameters),
             )
             if self.detail:
@@ -157,6 +171,9 @@ class Summary:
             macs = "?" if self._varies else f"{self.multiply_accumulates:,}".replace(",", " ")
             memory = "?" if self._varies else bytes_text(sum(row.activation_bytes or 0 for row in self.rows))
             lines += [f"Multiply–accumulates of one example: {macs}", f"Activations of one example: {memory}"]
+            lines += [
+                f"* {row.name} does not see {row.loss_text} of its input." for row in self.rows if any(row.unseen)
+            ]
         if any(row.output_shape is None for row in self.rows):
             lines.append("Shapes marked ? are known once the first layer has input_shape=… or the model has seen data.")
         return lines
@@ -193,23 +210,21 @@ def summarize(title: str, graph: Graph, detail: bool = False, *, hide_input: boo
                 type(node.layer).__name__,
                 (None, *shapes[place]),
                 parameters,
-                _kernel(node, shapes),
+                node.layer.kernel_text(node.input_shape(shapes)),
                 macs[place],
                 None if None in shapes[place] else count(shapes[place]) * _FLOAT_BYTES,
                 _field(fields[place]),
                 tuple(graph.nodes[spot].name for spot in node.inputs) if branched else (),
+                _unseen(node, shapes),
             )
         )
     trainable = sum(learned for learned, _ in counts.values())
     return Summary(title, tuple(rows), trainable, sum(kept for _, kept in counts.values()), detail)
 
 
-def _kernel(node: Node, shapes: list[Shape]) -> str:
+def _unseen(node: Node, shapes: list[Shape]) -> tuple[int, ...]:
     window = node.layer.window
-    if window is None:
-        return ""
-    kernel = node.layer.parameters(node.input_shape(shapes)).get("kernel")
-    return times(window.size) if kernel is None else times(kernel.shape[:-1])
+    return () if window is None else window.unseen(shapes[node.inputs[0]][:-1])
 
 
 def _field(field: ReceptiveField | None) -> tuple[int, ...] | None:

@@ -234,3 +234,73 @@ def _any_kernel_gradient(x, gradient, *, geometry, shape):
 through_xla(native.FORWARD, _through_xla)
 through_xla(native.INPUT_GRADIENT, _any_input_gradient)
 through_xla(native.KERNEL_GRADIENT, _any_kernel_gradient)
+
+
+def depthwise_convolution(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) -> jax.Array:
+    """Convolve each channel with kernels of its own: a convolution in as many groups as there are channels.
+
+    ``y[n, p, c·m + q] = Σ_k x[n, p·stride + k·dilation − pad, c] · kernel[k, c, q]``
+
+    Args:
+        x: Input, ``(batch, *spatial, channels)``.
+        kernel: Weights, ``(*window, channels, m)``.
+        geometry: Strides, padding, dilation; ``groups`` is the number of channels.
+
+    Returns:
+        ``(batch, *output, channels · m)``, in the dtype of ``x``.
+
+    Example:
+        >>> x, kernel = jnp.ones((1, 5, 5, 3)), jnp.ones((3, 3, 3, 2))
+        >>> depthwise_convolution(x, kernel, ConvolutionGeometry((1, 1), ((0, 0), (0, 0)), (1, 1), 3)).shape
+        (1, 3, 3, 6)
+    """
+    *window, channels, multiplier = kernel.shape
+    return convolution(x, kernel.reshape(*window, 1, channels * multiplier), geometry)
+
+
+def transposed_convolution(
+    x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry, sizes: tuple[int, ...]
+) -> jax.Array:
+    """Lay the whole kernel, times each cell of the input, into a larger picture and add where these overlap.
+
+    ``y[n, p·stride + k·dilation − pad, o] = Σ_p Σ_k Σ_c x[n, p, c] · kernel[k, o, c]``: the gradient of a convolution
+    by its input, which is where the name comes from.
+
+    Args:
+        x: Input, ``(batch, *spatial, channels)``.
+        kernel: Weights, ``(*window, filters, channels)``.
+        geometry: Of the convolution that leads from the result back to sizes of ``x``; one group.
+        sizes: Spatial sizes of the result.
+
+    Returns:
+        ``(batch, *sizes, filters)``, in the dtype of ``x``.
+
+    Example:
+        >>> x, kernel = jnp.arange(1.0, 4.0).reshape(1, 3, 1), jnp.array([1.0, 10.0]).reshape(2, 1, 1)
+        >>> transposed_convolution(x, kernel, ConvolutionGeometry((2,), ((0, 0),), (1,)), (6,)).ravel().tolist()
+        [1.0, 10.0, 2.0, 20.0, 3.0, 30.0]
+
+    Source: V. Dumoulin, F. Visin, «A guide to convolution arithmetic for deep learning», 2016; lecture 002.
+    """
+    shape = (x.shape[0], *sizes, kernel.shape[-2])
+    if native.takes(x, kernel, geometry) and selection.describe().native:
+        return native.transposed(x, kernel, geometry, shape)
+    return _transposed_through_xla(x, kernel, geometry, shape)
+
+
+# With gradients of its own for the same reason as the convolution: they are a convolution and a kernel's gradient.
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _transposed_through_xla(x, kernel, geometry, shape):
+    return _input_gradient(x, kernel, shape, geometry)
+
+
+def _transposed_forward(x, kernel, geometry, shape):
+    return _input_gradient(x, kernel, shape, geometry), (x, kernel)
+
+
+def _transposed_backward(geometry, shape, residuals, gradient):
+    x, kernel = residuals
+    return _many_channels(gradient, kernel, geometry), _kernel_gradient(gradient, x, kernel.shape, geometry)
+
+
+_transposed_through_xla.defvjp(_transposed_forward, _transposed_backward)

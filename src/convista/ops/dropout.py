@@ -1,4 +1,4 @@
-"""Random zeros that keep the mean."""
+"""Random zeros and random noise that keep the mean."""
 
 from __future__ import annotations
 
@@ -25,3 +25,18 @@ def dropout(x: jax.Array, rate: float, key: jax.Array, noise_shape: tuple[int, .
     """
     keep = jax.random.bernoulli(key, 1.0 - rate, x.shape if noise_shape is None else noise_shape)
     return jnp.where(keep, x / jnp.asarray(1.0 - rate, x.dtype), jnp.zeros((), x.dtype))
+
+
+def gaussian_noise(x: jax.Array, stddev: float, key: jax.Array) -> jax.Array:
+    """Add to each value a number drawn from the normal distribution with mean 0.
+
+    Args:
+        x: Any shape, floating point.
+        stddev: Standard deviation of the noise.
+        key: JAX random key.
+
+    Example:
+        >>> gaussian_noise(jnp.zeros(3), 0.0, jax.random.key(0)).tolist()
+        [0.0, 0.0, 0.0]
+    """
+    return x + jnp.asarray(stddev, x.dtype) * jax.random.normal(key, x.shape, x.dtype)

@@ -49,5 +49,29 @@ def normalize(
     return x * _along(factor, axis, x.ndim) + _along(offset - mean * factor, axis, x.ndim)
 
 
+def standardize(x: jax.Array, axes: tuple[int, ...], epsilon: float) -> jax.Array:
+    """Return ``(x − mean) / √(variance + epsilon)``, each over ``axes`` of one example.
+
+    Computed in float32 at least: sums of squares overflow float16.
+
+    Args:
+        x: Floating point.
+        axes: Axes over which mean and variance are taken.
+        epsilon: Added to the variance.
+
+    Returns:
+        Values in the shape and at least float32.
+
+    Example:
+        >>> standardize(jnp.array([[1.0, 3.0]]), (1,), 0.0).tolist()
+        [[-1.0, 1.0]]
+    """
+    if jnp.finfo(x.dtype).bits < 32:
+        x = x.astype(jnp.float32)
+    mean = jnp.mean(x, axes, keepdims=True)
+    variance = jnp.mean(lax.square(x - mean), axes, keepdims=True)
+    return (x - mean) * lax.rsqrt(variance + jnp.asarray(epsilon, x.dtype))
+
+
 def _along(values: jax.Array, axis: int, rank: int) -> jax.Array:
     return values.reshape([-1 if other == axis else 1 for other in range(rank)])

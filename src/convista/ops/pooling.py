@@ -1,4 +1,4 @@
-"""Max and average pooling along any number of spatial axes, channels last, with their gradients."""
+"""Max, average and sum pooling along any number of spatial axes, channels last, with their gradients."""
 
 from __future__ import annotations
 
@@ -136,15 +136,39 @@ def average_pooling(x: jax.Array, geometry: PoolingGeometry) -> jax.Array:
     return _average_through_xla(x, geometry)
 
 
-def _average_through_xla(x, geometry):
+def sum_pooling(x: jax.Array, geometry: PoolingGeometry) -> jax.Array:
+    """Return the sum of each window; cells outside the picture add nothing.
+
+    ``y[n, p, c] = Σ_k x[n, p·stride + k − pad, c]``
+
+    Args:
+        x: ``(batch, *spatial, channels)``, floating point.
+        geometry: The window.
+
+    Returns:
+        ``(batch, *positions, channels)``.
+
+    Example:
+        >>> x = jnp.arange(16.0).reshape(1, 4, 4, 1)
+        >>> sum_pooling(x, PoolingGeometry((2, 2), (2, 2), ((0, 0), (0, 0)))).ravel().tolist()
+        [10.0, 18.0, 42.0, 50.0]
+    """
+    if native.takes(x, geometry) and selection.describe().native:
+        return native.sum_pooling(x, geometry)
+    return _sum_through_xla(x, geometry)
+
+
+def _sum_through_xla(x, geometry):
     if math.prod(geometry.size) > _MAXIMUM_UNROLLED_CELLS:
         zero = np.zeros((), x.dtype)
         window, strides, pads = (1, *geometry.size, 1), (1, *geometry.strides, 1), ((0, 0), *geometry.pads, (0, 0))
-        total = lax.reduce_window(x, zero, lax.add, window, strides, pads)
-    else:
-        padded = jnp.pad(x, ((0, 0), *geometry.pads, (0, 0)))
-        total = functools.reduce(jnp.add, taps(padded, geometry.size, geometry.strides, (1,) * len(geometry.size)))
-    return total / _cells_inside(x.shape[1:-1], geometry).astype(x.dtype)
+        return lax.reduce_window(x, zero, lax.add, window, strides, pads)
+    padded = jnp.pad(x, ((0, 0), *geometry.pads, (0, 0)))
+    return functools.reduce(jnp.add, taps(padded, geometry.size, geometry.strides, (1,) * len(geometry.size)))
+
+
+def _average_through_xla(x, geometry):
+    return _sum_through_xla(x, geometry) / _cells_inside(x.shape[1:-1], geometry).astype(x.dtype)
 
 
 def _cells_inside(sizes, geometry):
@@ -163,6 +187,11 @@ def _average_gradient(gradient, *, geometry, shape):
     return jax.linear_transpose(lambda x: _average_through_xla(x, geometry), x)(gradient)[0]
 
 
+def _sum_gradient(gradient, *, geometry, shape):
+    x = jax.ShapeDtypeStruct(shape, gradient.dtype)
+    return jax.linear_transpose(lambda x: _sum_through_xla(x, geometry), x)(gradient)[0]
+
+
 def _max_and_winner(x, *, geometry):
     cells = _cells(x, geometry)
     y = functools.reduce(jnp.maximum, cells)
@@ -179,6 +208,8 @@ through_xla(native.MAX_AND_WINNER, _max_and_winner)
 through_xla(native.SPREAD, _spread)
 through_xla(native.AVERAGE, _average_through_xla)
 through_xla(native.AVERAGE_GRADIENT, _average_gradient)
+through_xla(native.SUM, _sum_through_xla)
+through_xla(native.SUM_GRADIENT, _sum_gradient)
 
 
 def global_max(x: jax.Array, *, keepdims: bool = False) -> jax.Array:
