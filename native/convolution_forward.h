@@ -2,6 +2,7 @@
 #pragma once
 #include "depthwise.h"
 #include "gather_kernel.h"
+#include "gather_narrow.h"
 #include "memory.h"
 
 namespace convista::CONVISTA_TARGET {
@@ -19,11 +20,29 @@ inline void pack_tap(const float* weights, int64_t row_stride, int64_t channels,
   }
 }
 
+// With few output channels; those of a group lie together in a row of w.
+inline void narrow_forward(const ConvolutionGeometry& g, const float* x, const float* w, const float* bias, bool relu, float* y, Workers& workers) {
+  GatherJob job{forward_gather(g), {}, nullptr, 1, 0, 0};
+  Layout size;
+  take_class_memory(job.gather, narrow_weights(job.gather), size, nullptr);
+  Layout memory(workers.shared(size.bytes()));
+  take_class_memory(job.gather, narrow_weights(job.gather), memory, &job);
+  const int64_t rows = job.gather.rows();
+  for (int64_t channel = 0; channel < g.out_channels; ++channel) {
+    float* to = job.packed + channel * narrow_row(job.gather);
+    for (int64_t row = 0; row < rows; ++row) to[row] = w[row * g.out_channels + channel];
+  }
+  plan_narrow_job(job, 0);
+  const GatherCall call{x, bias, relu, y};
+  workers.run(static_cast<int>(job.tasks), [&](int task) { narrow_task(job, call, task, workers); });
+}
+
 inline void convolution_forward(const ConvolutionGeometry& g, const float* x, const float* w, const float* bias, bool relu, float* y,
                                 Workers& workers) {
   if (is_depthwise(g)) return depthwise_forward(g, x, w, bias, relu, y, workers);
   GatherJob job{forward_gather(g), {}, nullptr, 1, 0, 0};
   const Gather& gather = job.gather;
+  if (is_narrow(gather)) return narrow_forward(g, x, w, bias, relu, y, workers);
   const Blocks blocks = blocks_of(gather);
   Layout size;
   size.take<Segment>(segments_needed(gather));
