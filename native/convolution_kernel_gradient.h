@@ -114,6 +114,8 @@ inline int64_t list_rows(const Run* runs, int64_t count, int64_t begin, int64_t 
 
 // The work is cut into slices of positions × groups × parts of the blocks × chunks of weight rows. Every slice has its own
 // sums, and slices are added in order, so the result does not depend on who did what.
+// Where there is one slice, neither sums in the task's own memory (3–6 % slower with 512 channels at 8 × 7² positions: dw is
+// then written in rows of one block) nor tasks of whole rows of dw (13 % slower: dy is packed for every chunk) gains anything.
 struct KernelGradientPlan {
   Gather gather;
   Units units;

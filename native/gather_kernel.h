@@ -36,6 +36,7 @@ struct Tiles {
   const float* bias;     // of the block, or null
   int last_lanes;
   bool relu;
+  bool weights_near;  // in this core's second-level cache already
 };
 
 struct Chunk {
@@ -154,7 +155,7 @@ void gather_block(const Tiles& tiles, const Run* runs, int64_t count) {
   for (bool first = true; first || begin < end; first = false) {
     const Run* next = end_of_chunk(stop, end, chunk_rows(Vectors));
     Chunk chunk{begin, stop, first, stop == end, nullptr, 0};
-    if (stop < next) {
+    if (stop < next && !tiles.weights_near) {
       chunk.ahead = tiles.weights + stop->row * kRow;
       chunk.ahead_lines = ((next - 1)->row + (next - 1)->length - stop->row) * kRow * static_cast<int64_t>(sizeof(float)) / 64;
       chunk.ahead_lines = smaller(chunk.ahead_lines, kChunkBytes / 64);
@@ -209,39 +210,81 @@ struct GatherCall {
   float* target;
 };
 
-// Blocks begin … end − 1, counted through all groups, of the positions listed.
-inline void gather_piece(const GatherJob& job, const GatherCall& call, Tiles tiles, int64_t image, const Run* runs, int64_t run_count,
-                         int64_t begin, int64_t end) {
+// One block, counted through all groups, of the positions listed.
+inline void gather_one_block(const GatherJob& job, const GatherCall& call, Tiles tiles, int64_t image, const Run* runs, int64_t run_count,
+                             int64_t number, const float* weights) {
   const Gather& gather = job.gather;
   const Blocks blocks = blocks_of(gather);
-  for (int64_t i = begin; i < end; ++i) {
-    const int64_t group = i / blocks.count(), block = i % blocks.count();
-    const int64_t channel = group * gather.group_targets() + block * kVectors * kWidth;
-    tiles.source = call.source + image * gather.source_image() + group * gather.group_sources();
-    tiles.target = call.target + image * gather.target_image() + channel;
-    tiles.weights = job.packed + group * blocks.size() + blocks.start(block);
-    tiles.bias = call.bias ? call.bias + channel : nullptr;
-    tiles.last_lanes = blocks.lanes(block);
-    gather_block(longest_run(gather) == 1, blocks.width(block), tiles, runs, run_count);
-  }
+  const int64_t group = number / blocks.count(), block = number % blocks.count();
+  const int64_t channel = group * gather.group_targets() + block * kVectors * kWidth;
+  tiles.source = call.source + image * gather.source_image() + group * gather.group_sources();
+  tiles.target = call.target + image * gather.target_image() + channel;
+  tiles.weights = weights;
+  tiles.bias = call.bias ? call.bias + channel : nullptr;
+  tiles.last_lanes = blocks.lanes(block);
+  gather_block(longest_run(gather) == 1, blocks.width(block), tiles, runs, run_count);
 }
 
-inline void gather_task(const GatherJob& job, const GatherCall& call, int64_t task, Workers& workers) {
+// Calls visit(tiles, image, runs, run count) for all pieces of a unit.
+template <typename Visit>
+void visit_tiles(const GatherJob& job, const GatherCall& call, int64_t unit, Workers& workers, const Visit& visit) {
   const Gather& gather = job.gather;
-  const int64_t all_blocks = gather.groups * blocks_of(gather).count();
-  const int64_t part = task % job.block_parts;
-  const int64_t begin = job.block_parts == 1 ? 0 : part, end = job.block_parts == 1 ? all_blocks : part + 1;
   const int64_t longest = longest_run(gather);
   auto* places = static_cast<int64_t*>(workers.scratch(0, 2 * kMostPositions * sizeof(int64_t)));
   auto* runs = static_cast<Run*>(workers.scratch(1, static_cast<size_t>(runs_needed(gather, longest)) * sizeof(Run)));
-  visit_unit(gather, job.units, task / job.block_parts, [&](int64_t image, const Box& box, int64_t first, int64_t last) {
+  visit_unit(gather, job.units, unit, [&](int64_t image, const Box& box, int64_t first, int64_t last) {
     const int64_t run_count = list_runs(gather, box, longest, runs);
     visit_pieces(first, last, piece_size(gather), [&](int64_t from, int64_t to) {
       list_positions(gather, box, from, to, places, places + kMostPositions);
-      const Tiles tiles{nullptr, places, nullptr, places + kMostPositions, to - from, nullptr, nullptr, 0, call.relu};
-      gather_piece(job, call, tiles, image, runs, run_count, begin, end);
+      const Tiles tiles{nullptr, places, nullptr, places + kMostPositions, to - from, nullptr, nullptr, 0, call.relu, false};
+      visit(tiles, image, runs, run_count);
     });
   });
+}
+
+inline void gather_task(const GatherJob& job, const GatherCall& call, int64_t task, Workers& workers) {
+  const Blocks blocks = blocks_of(job.gather);
+  const int64_t part = task % job.block_parts;
+  const int64_t begin = job.block_parts == 1 ? 0 : part, end = job.block_parts == 1 ? job.gather.groups * blocks.count() : part + 1;
+  visit_tiles(job, call, task / job.block_parts, workers, [&](const Tiles& tiles, int64_t image, const Run* runs, int64_t run_count) {
+    for (int64_t i = begin; i < end; ++i)
+      gather_one_block(job, call, tiles, image, runs, run_count, i,
+                       job.packed + i / blocks.count() * blocks.size() + blocks.start(i % blocks.count()));
+  });
+}
+
+// Few positions under many weights: packing for all comes to a sixth of the time, and fetching what was packed from the third
+// level to another. So a task takes one block through all positions, packs its weights itself, and they stay in its core's
+// second level: with 512 channels at 8 × 7² positions forward is 8 % and the gradient by the input 20 % faster. With weights that
+// near, longer chunks and no chunks at all are within the noise of the short ones, and so is fetching rows ahead while packing.
+constexpr int64_t kOwnBlockBytes = 1280 * 1024;
+constexpr int64_t kOwnUnits = 4, kOwnTasks = 8;
+
+inline bool packs_own_weights(const Gather& gather) {
+  GatherJob job{gather, {}, nullptr, 1, 0, 0};
+  plan_job(job, 0);
+  const int64_t bytes = gather.rows() * kVectors * kWidth * static_cast<int64_t>(sizeof(float));
+  return job.units.count <= kOwnUnits && job.block_parts >= kOwnTasks && bytes <= kOwnBlockBytes;
+}
+
+inline void plan_own_job(GatherJob& job, int64_t first_task) {
+  plan_job(job, first_task);
+  job.tasks = job.block_parts;
+}
+
+// pack(group, first channel, blocks of these channels alone, packed)
+template <typename Pack>
+void gather_own_block(const GatherJob& job, const GatherCall& call, int64_t number, const Pack& pack, Workers& workers) {
+  const Blocks blocks = blocks_of(job.gather);
+  const int64_t block = number % blocks.count(), channel = block * kVectors * kWidth;
+  const Blocks own(smaller(job.gather.group_targets() - channel, kVectors * kWidth), blocks.rows);
+  auto* packed = static_cast<float*>(workers.scratch(2, static_cast<size_t>(own.size()) * sizeof(float)));
+  pack(number / blocks.count(), channel, own, packed);
+  for (int64_t unit = 0; unit < job.units.count; ++unit)
+    visit_tiles(job, call, unit, workers, [&](Tiles tiles, int64_t image, const Run* runs, int64_t run_count) {
+      tiles.weights_near = true;
+      gather_one_block(job, call, tiles, image, runs, run_count, number, packed);
+    });
 }
 
 }  // namespace convista::CONVISTA_TARGET

@@ -89,6 +89,10 @@ inline void store_lanes(float* to, Vector value, int lanes) {
 #endif
 }
 
+// Register tiles are arrays of vectors: every loop over one must be unrolled whole, or the array lives in memory (GCC 12 at -O3
+// gives up on nested loops of 24, which cost a tenth of the speed).
+#define CONVISTA_UNROLL _Pragma("GCC unroll 32")
+
 // Holds a value that is used several times in a register; the compiler would rather load it again for every use.
 inline void keep(Vector& value) {
 #if defined(__AVX512F__)
@@ -109,9 +113,23 @@ inline Vector add_neighbours(Vector a, Vector b) {
   return __builtin_shuffle(a, b, even) + __builtin_shuffle(a, b, even + 1);
 }
 
-// Register tiles are arrays of vectors: every loop over one must be unrolled whole, or the array lives in memory (GCC 12 at -O3
-// gives up on nested loops of 24, which cost a tenth of the speed).
-#define CONVISTA_UNROLL _Pragma("GCC unroll 32")
+// Rows become columns: every round lays the first half of the vectors between the second half, element by element.
+inline void transpose(Vector (&rows)[kWidth]) {
+  Lanes low{};
+  for (int lane = 0; lane < kWidth; ++lane) low[lane] = lane / 2 + lane % 2 * kWidth;
+  const Lanes high = low + kWidth / 2;
+  CONVISTA_UNROLL
+  for (int round = 1; round < kWidth; round *= 2) {
+    Vector laid[kWidth];
+    CONVISTA_UNROLL
+    for (int i = 0; i < kWidth / 2; ++i) {
+      laid[2 * i] = __builtin_shuffle(rows[i], rows[i + kWidth / 2], low);
+      laid[2 * i + 1] = __builtin_shuffle(rows[i], rows[i + kWidth / 2], high);
+    }
+    CONVISTA_UNROLL
+    for (int i = 0; i < kWidth; ++i) rows[i] = laid[i];
+  }
+}
 
 // The sum over the lanes of each vector: a tree of kWidth − 1 additions makes the totals of kWidth vectors. Writes up to
 // kWidth − 1 floats too many.
