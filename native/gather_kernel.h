@@ -36,7 +36,8 @@ struct Tiles {
   const float* bias;     // of the block, or null
   int last_lanes;
   bool relu;
-  bool weights_near;  // in this core's second-level cache already
+  bool weights_near;      // in this core's second-level cache already
+  int64_t source_stride;  // floats between neighbours of a row when they lie side by side in the source, otherwise 0
 };
 
 struct Chunk {
@@ -121,10 +122,72 @@ inline void fetch_ahead(const Chunk& chunk, int64_t position, int64_t tile, int6
   for (int64_t line = begin; line < end; ++line) __builtin_prefetch(chunk.ahead + line * kLine, 0, 2);
 }
 
+// One vector of target channels needs a load for every multiply-add, and a dozen pointers to do it. Where the distance between
+// neighbouring positions is known here, one pointer serves up to two dozen, and tiles are as long as the row asks: 62 positions
+// are 22 + 20 + 20. Always 24, and what is left of the row in tiles of 12, gained 4 % where this gains 9 % (3³ on 64³, 16 to 16 channels).
+constexpr int kEvenTile = 24, kLeastEvenTile = 10;
+
+template <int Positions, int64_t Stride>
+void even_tile(const Tiles& tiles, const Chunk& chunk, int64_t position) {
+  const float* source = tiles.source + tiles.source_offsets[position];
+  float* targets[Positions];
+  for (int p = 0; p < Positions; ++p) targets[p] = tiles.target + tiles.target_offsets[position + p];
+  Vector sums[Positions][1];
+  start_sums<Positions, 1>(sums, tiles, targets, chunk.first);
+  for (const Run* run = chunk.begin; run < chunk.end; ++run) {
+    const float *weights = tiles.weights + run->row * kWidth, *end = weights + run->length * kWidth;
+    for (const float* from = source + run->offset; weights < end; weights += kWidth, ++from) {
+      const Vector weight = load(weights);
+      CONVISTA_UNROLL
+      for (int p = 0; p < Positions; ++p) sums[p][0] += fill(from[p * Stride]) * weight;
+    }
+  }
+  finish_sums<Positions, 1>(sums, tiles, targets, Positions, chunk.last && tiles.relu);
+}
+
+// Positions from this one on that are neighbours in a row, up to two tiles. A step to another row is longer than the stride.
+inline int even_positions(const Tiles& tiles, int64_t position) {
+  const int64_t* at = tiles.source_offsets + position;
+  const int most = static_cast<int>(smaller(2 * kEvenTile, tiles.positions - position));
+  if (at[most - 1] - at[0] == (most - 1) * tiles.source_stride) return most;
+  int count = 1;
+  while (count < most && at[count] - at[count - 1] == tiles.source_stride) ++count;
+  return count;
+}
+
+template <int Positions, int64_t Stride>
+int gather_even_tile(const Tiles& tiles, const Chunk& chunk, int64_t position, int wanted) {
+  if constexpr (Positions < kLeastEvenTile) {
+    return 0;
+  } else {
+    if (wanted < Positions) return gather_even_tile<Positions - 2, Stride>(tiles, chunk, position, wanted);
+    even_tile<Positions, Stride>(tiles, chunk, position);
+    return Positions;
+  }
+}
+
+// How many positions it did, or 0.
+inline int gather_even_tile(const Tiles& tiles, const Chunk& chunk, int64_t position) {
+  const int even = even_positions(tiles, position);
+  const int wanted = even <= kEvenTile || even == 2 * kEvenTile ? even : (even + 3) / 4 * 2;
+  if (tiles.source_stride == 16) return gather_even_tile<kEvenTile, 16>(tiles, chunk, position, wanted);
+  if (tiles.source_stride == 32) return gather_even_tile<kEvenTile, 32>(tiles, chunk, position, wanted);
+  if (tiles.source_stride == 64) return gather_even_tile<kEvenTile, 64>(tiles, chunk, position, wanted);
+  return 0;
+}
+
 template <int Vectors, bool Single>
 void gather_chunk(const Tiles& tiles, const Chunk& chunk) {
   constexpr int kTile = tile_positions(Vectors);
   int64_t position = 0;
+  if constexpr (kManyRegisters && Vectors == 1 && !Single) {
+    while (tiles.source_stride > 0 && position + kTile <= tiles.positions) {
+      if (chunk.ahead_lines > 0) fetch_ahead(chunk, position, kTile, tiles.positions);
+      const int done = gather_even_tile(tiles, chunk, position);
+      if (done == 0) gather_tile<kTile, Vectors, Single>(tiles, chunk, position, kTile);
+      position += done > 0 ? done : kTile;
+    }
+  }
   for (; position + kTile <= tiles.positions; position += kTile) {
     if (chunk.ahead_lines > 0) fetch_ahead(chunk, position, kTile, tiles.positions);
     gather_tile<kTile, Vectors, Single>(tiles, chunk, position, kTile);
@@ -137,9 +200,10 @@ void gather_chunk(const Tiles& tiles, const Chunk& chunk) {
   gather_tile<1, Vectors, Single>(tiles, chunk, position, left);
 }
 
-// Weight rows that stay in the first-level cache while all tiles of a piece pass over them. 16, 32 and 48 KB and no chunks at all
+// Weight rows that stay in the first-level cache while all tiles of a piece pass over them: 28 KB hold a 3³ kernel on 16 channels in
+// one piece. 16, 24, 48 and 128 KB and no chunks at all
 // are within the noise of one core; small chunks leave room for a neighbour on the same core.
-constexpr int64_t kChunkBytes = 24 * 1024;
+constexpr int64_t kChunkBytes = 28 * 1024;
 constexpr int64_t chunk_rows(int vectors) { return kChunkBytes / (vectors * kWidth * static_cast<int64_t>(sizeof(float))); }
 
 inline const Run* end_of_chunk(const Run* begin, const Run* end, int64_t most) {
@@ -236,7 +300,8 @@ void visit_tiles(const GatherJob& job, const GatherCall& call, int64_t unit, Wor
     const int64_t run_count = list_runs(gather, box, longest, runs);
     visit_pieces(first, last, piece_size(gather), [&](int64_t from, int64_t to) {
       list_positions(gather, box, from, to, places, places + kMostPositions);
-      const Tiles tiles{nullptr, places, nullptr, places + kMostPositions, to - from, nullptr, nullptr, 0, call.relu, false};
+      const Tiles tiles{nullptr, places, nullptr, places + kMostPositions, to - from, nullptr, nullptr, 0, call.relu, false,
+                        gather.axis[2].source_step == 1 ? gather.source_channels : 0};
       visit(tiles, image, runs, run_count);
     });
   });
