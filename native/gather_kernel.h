@@ -201,8 +201,8 @@ void gather_chunk(const Tiles& tiles, const Chunk& chunk) {
 }
 
 // Weight rows that stay in the first-level cache while all tiles of a piece pass over them: 28 KB hold a 3³ kernel on 16 channels in
-// one piece. 16, 24, 48 and 128 KB and no chunks at all
-// are within the noise of one core; small chunks leave room for a neighbour on the same core.
+// one piece. 16, 24, 48 and 128 KB and no chunks at all are within the noise of one core; small chunks leave room for a neighbour
+// on the same core.
 constexpr int64_t kChunkBytes = 28 * 1024;
 constexpr int64_t chunk_rows(int vectors) { return kChunkBytes / (vectors * kWidth * static_cast<int64_t>(sizeof(float))); }
 
