@@ -90,16 +90,31 @@ inline void add_strip(int vectors, const Strip& strip, const Row* rows, int64_t 
 }
 
 // dy of the listed positions and one block, zeros behind the last channel; adds to the sums for dbias unless they are null.
-inline void pack_strip(const float* dy, const int64_t* offsets, int64_t count, int vectors, int last_lanes, float* packed, float* bias_sums) {
-  for (int v = 0; v < vectors; ++v) {
-    const int lanes = v + 1 == vectors ? last_lanes : kWidth;
-    Vector sum = bias_sums ? load(bias_sums + v * kWidth) : Vector{};
-    for (int64_t i = 0; i < count; ++i) {
-      const Vector value = load_lanes(dy + offsets[i] + v * kWidth, lanes);
-      store(packed + (i * vectors + v) * kWidth, value);
-      sum += value;
+// Position by position, so that dy is read as it lies: vector by vector made the whole gradient 6–14 % slower where there
+// are few rows (1 × 1, or 1–3 input channels).
+template <int Vectors>
+void pack_strip(const float* dy, const int64_t* offsets, int64_t count, int last_lanes, float* packed, float* bias_sums) {
+  Vector sums[Vectors] = {};
+  for (int64_t i = 0; i < count; ++i, packed += Vectors * kWidth) {
+    const float* from = dy + offsets[i];
+    CONVISTA_UNROLL
+    for (int v = 0; v < Vectors; ++v) {
+      const Vector value = v + 1 < Vectors ? load(from + v * kWidth) : load_lanes(from + v * kWidth, last_lanes);
+      store(packed + v * kWidth, value);
+      sums[v] += value;
     }
-    if (bias_sums) store(bias_sums + v * kWidth, sum);
+  }
+  if (!bias_sums) return;
+  CONVISTA_UNROLL
+  for (int v = 0; v < Vectors; ++v) store(bias_sums + v * kWidth, load(bias_sums + v * kWidth) + sums[v]);
+}
+
+inline void pack_strip(const float* dy, const int64_t* offsets, int64_t count, int vectors, int last_lanes, float* packed, float* bias_sums) {
+  if (vectors == 1) return pack_strip<1>(dy, offsets, count, last_lanes, packed, bias_sums);
+  if (vectors == 2) return pack_strip<2>(dy, offsets, count, last_lanes, packed, bias_sums);
+  if constexpr (kVectors > 2) {
+    if (vectors == 3) return pack_strip<3>(dy, offsets, count, last_lanes, packed, bias_sums);
+    pack_strip<4>(dy, offsets, count, last_lanes, packed, bias_sums);
   }
 }
 
@@ -114,6 +129,8 @@ inline int64_t list_rows(const Run* runs, int64_t count, int64_t begin, int64_t 
 
 // The work is cut into slices of positions × groups × parts of the blocks × chunks of weight rows. Every slice has its own
 // sums, and slices are added in order, so the result does not depend on who did what.
+// Where there is one slice, neither sums in the task's own memory (3–6 % slower with 512 channels at 8 × 7² positions: dw is
+// then written in rows of one block) nor tasks of whole rows of dw (13 % slower: dy is packed for every chunk) gains anything.
 struct KernelGradientPlan {
   Gather gather;
   Units units;

@@ -38,10 +38,19 @@ inline Vector fill(float value) { return value - Vector{}; }
 // NaN is not below zero, so it stays.
 inline Vector relu_of(Vector value) { return value < Vector{} ? Vector{} : value; }
 
+#if defined(__AVX2__) && !defined(__AVX512F__)
+inline __m256i first_lanes(int lanes) {
+  static constexpr int32_t kOnThenOff[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kOnThenOff + 8 - lanes));
+}
+#endif
+
 // The first `lanes` elements; the others are zero and their memory is not touched.
 inline Vector load_part(const float* from, int lanes) {
 #if defined(__AVX512F__)
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << lanes) - 1), from);
+#elif defined(__AVX2__)
+  return _mm256_maskload_ps(from, first_lanes(lanes));
 #else
   Vector value{};
   for (int lane = 0; lane < lanes; ++lane) value[lane] = from[lane];
@@ -52,6 +61,8 @@ inline Vector load_part(const float* from, int lanes) {
 inline void store_part(float* to, Vector value, int lanes) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << lanes) - 1), value);
+#elif defined(__AVX2__)
+  _mm256_maskstore_ps(to, first_lanes(lanes), value);
 #else
   for (int lane = 0; lane < lanes; ++lane) to[lane] = value[lane];
 #endif
@@ -81,6 +92,61 @@ inline void store_lanes(float* to, Vector value, int lanes) {
 // Register tiles are arrays of vectors: every loop over one must be unrolled whole, or the array lives in memory (GCC 12 at -O3
 // gives up on nested loops of 24, which cost a tenth of the speed).
 #define CONVISTA_UNROLL _Pragma("GCC unroll 32")
+
+// Holds a value that is used several times in a register; the compiler would rather load it again for every use.
+inline void keep(Vector& value) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(value));
+#elif defined(__SSE__)
+  asm("" : "+x"(value));
+#elif defined(__aarch64__)
+  asm("" : "+w"(value));
+#endif
+}
+
+typedef int32_t Lanes __attribute__((vector_size(kWidth * sizeof(float))));
+
+// Sums of neighbours: those of a, then those of b.
+inline Vector add_neighbours(Vector a, Vector b) {
+  Lanes even{};
+  for (int lane = 0; lane < kWidth; ++lane) even[lane] = 2 * lane;
+  return __builtin_shuffle(a, b, even) + __builtin_shuffle(a, b, even + 1);
+}
+
+// Rows become columns: every round lays the first half of the vectors between the second half, element by element.
+inline void transpose(Vector (&rows)[kWidth]) {
+  Lanes low{};
+  for (int lane = 0; lane < kWidth; ++lane) low[lane] = lane / 2 + lane % 2 * kWidth;
+  const Lanes high = low + kWidth / 2;
+  CONVISTA_UNROLL
+  for (int round = 1; round < kWidth; round *= 2) {
+    Vector laid[kWidth];
+    CONVISTA_UNROLL
+    for (int i = 0; i < kWidth / 2; ++i) {
+      laid[2 * i] = __builtin_shuffle(rows[i], rows[i + kWidth / 2], low);
+      laid[2 * i + 1] = __builtin_shuffle(rows[i], rows[i + kWidth / 2], high);
+    }
+    CONVISTA_UNROLL
+    for (int i = 0; i < kWidth; ++i) rows[i] = laid[i];
+  }
+}
+
+// The sum over the lanes of each vector: a tree of kWidth − 1 additions makes the totals of kWidth vectors. Writes up to
+// kWidth − 1 floats too many.
+template <int Count>
+inline void sum_lanes(const Vector (&vectors)[Count], float* totals) {
+  CONVISTA_UNROLL
+  for (int first = 0; first < Count; first += kWidth) {
+    Vector tree[kWidth];
+    CONVISTA_UNROLL
+    for (int i = 0; i < kWidth; ++i) tree[i] = first + i < Count ? vectors[first + i] : Vector{};
+    CONVISTA_UNROLL
+    for (int left = kWidth / 2; left > 0; left /= 2)
+      CONVISTA_UNROLL
+      for (int i = 0; i < left; ++i) tree[i] = add_neighbours(tree[2 * i], tree[2 * i + 1]);
+    store(totals + first, tree[0]);
+  }
+}
 
 inline int64_t divide_up(int64_t amount, int64_t by) { return (amount + by - 1) / by; }
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -274,8 +274,11 @@ int main(int count, char** arguments) {
   check_shapes();
   check_grid();
   check_random(random);
-  for (float strange : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
+  for (float strange : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     for (int64_t groups : {1, 3, 6}) check_propagation(plane(3, 7, 6, 18, 3, 2, 1, 1, 1, groups), strange);
+    check_propagation(plane(3, 7, 2, 37, 3, 1, 1, 1), strange);
+    check_propagation(plane(3, 7, 37, 2, 3, 1, 1, 1), strange);
+  }
   std::printf("%ld checks, %d wrong\n", checks, failures);
   return failures != 0;
 }
