@@ -49,6 +49,7 @@ class _Convolution(Layer):
 
     rank: ClassVar[int] = 2
     axes: ClassVar[str] = "(height, width, channels)"
+    rounds_parameters: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -59,6 +59,7 @@ class BatchNormalization(Layer):
     moving_variance_initializer: str | Initializer = "ones"
 
     uses_mask: ClassVar[bool] = True
+    in_float32: ClassVar[bool] = True  # a variance is a small difference of large sums
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -16,6 +16,7 @@ from convista.layers.inference import Node, infer
 from convista.layers.input import InputLayer
 from convista.layers.reshaping import Reshape
 from convista.layers.symbolic import SymbolicTensor, nodes_of
+from convista.models.policy import operands
 from convista.models.program import bare, deferred
 from convista.shapes import ReceptiveField, count
 
@@ -132,6 +133,7 @@ class Graph:
         training: bool = False,
         key: jax.Array | None = None,
         mask: jax.Array | None = None,
+        policy: str = "float32",
     ) -> tuple[Any, Tree]:
         """Return ``(outputs, state)`` for a batch; a pure function.
 
@@ -142,6 +144,7 @@ class Graph:
             training: Whether dropout drops and batch statistics are used.
             key: Random key for dropout; each layer mixes in its own place.
             mask: ``(N,)``, 0 for rows that only fill up the batch.
+            policy: In which precision layers compute; outputs are float32.
 
         Returns:
             One array, or a tuple with one for each output; and the new state.
@@ -159,8 +162,9 @@ class Graph:
             own_key = None if key is None else jax.random.fold_in(key, place)
             extra = {"mask": mask} if node.layer.uses_mask else {}
             layer = bare(node.layer) if place in waiting and isinstance(node.layer, Conv2D) else node.layer
+            own, taken = operands(policy, layer, params.get(node.name, {}), taken, last=place in self.outputs)
             value, kept = layer.apply(
-                params.get(node.name, {}),
+                own,
                 new_state.get(node.name, {}),
                 taken if node.layer.merges else taken[0],
                 training=training,

@@ -23,7 +23,8 @@ def convolution(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) 
 
     Args:
         x: Input, ``(batch, *spatial, channels)``.
-        kernel: Weights, ``(*window, channels // groups, filters)``.
+        kernel: Weights, ``(*window, channels // groups, filters)``; with ``x`` in bfloat16 they may be float32, are then
+            rounded to bfloat16, and their gradient is float32.
         geometry: Strides, padding, dilation and groups.
 
     Returns:
@@ -36,12 +37,15 @@ def convolution(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) 
 
     Source: Y. LeCun et al., «Gradient-based learning applied to document recognition», 1998; lecture 000.
     """
+    if x.dtype == kernel.dtype == jnp.bfloat16:
+        kernel = kernel.astype(jnp.float32)  # no bit is lost, and its gradient is added in float32
     if native.takes(x, kernel, geometry) and selection.describe().native:
         return native.forward(x, kernel, geometry)
     return _through_xla(x, kernel, geometry)
 
 
 def _through_xla(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) -> jax.Array:
+    kernel = kernel.astype(x.dtype)
     if geometry.groups > 1:
         return _xla_convolution(x, kernel, geometry)
     if kernel.shape[-2] == 1 and kernel.size // kernel.shape[-1] <= _MAXIMUM_UNROLLED_TAPS:
