@@ -62,7 +62,7 @@ inline void convolution_forward(const ConvolutionGeometry& g, const Bfloat16* x,
     depthwise_forward(g, arrays.source, arrays.kernel, bias, relu, arrays.target, workers);
     return narrow(arrays.target, arrays.targets, y, workers);
   }
-  Bfloat16Job job{forward_gather(g), nullptr, 0, 0, 0};
+  Bfloat16Job job{forward_gather(g), nullptr, 0, 0, 0, 0};
   place_segments(job.gather, segment_memory(job.gather, workers));
   job.packed = static_cast<Bfloat16*>(workers.shared(static_cast<size_t>(g.groups * job.group_size()) * sizeof(Bfloat16)));
   workers.run(static_cast<int>(g.groups * job.column_tiles()), [&](int task) { pack_forward(job, w, task); });
@@ -82,13 +82,13 @@ inline void convolution_input_gradient(const ConvolutionGeometry& g, const Bfloa
   const int64_t classes = residue_classes(g);
   int64_t weights = 0;
   for (int64_t i = 0; i < classes; ++i) {
-    const Bfloat16Job job{class_gather(g, i), nullptr, 0, 0, 0};
+    const Bfloat16Job job{class_gather(g, i), nullptr, 0, 0, 0, 0};
     weights = larger(weights, g.groups * job.group_size());
   }
   auto* packed = static_cast<Bfloat16*>(workers.shared(static_cast<size_t>(larger(weights, 1)) * sizeof(Bfloat16)));
   const Bfloat16Call call{dy, nullptr, false, dx};
   for (int64_t i = 0; i < classes; ++i) {  // one after the other: each is a whole picture's worth of work
-    Bfloat16Job job{class_gather(g, i), packed, 0, 0, 0};
+    Bfloat16Job job{class_gather(g, i), packed, 0, 0, 0, 0};
     if (job.gather.positions() == 0) continue;
     place_segments(job.gather, segment_memory(job.gather, workers));
     workers.run(static_cast<int>(g.groups * job.column_tiles()), [&](int task) { pack_transposed(job, g.kernel, w, task); });

@@ -10,6 +10,7 @@ struct Bfloat16Job {
   Gather gather;
   Bfloat16* packed;  // groups × column tiles × steps × tile
   int64_t unit;      // positions of one task
+  int64_t panel;     // of them whose rows are kept at once
   int64_t first_task, tasks;
 
   int64_t steps() const { return divide_up(gather.rows(), kDepth); }
@@ -18,14 +19,15 @@ struct Bfloat16Job {
   int64_t stride() const { return row_length(gather.rows()); }
 };
 
-// Rows of one unit, in bytes: with the weights and the results they stay in the second-level cache. At least 96 positions, or
-// weights that come from the third level are used too seldom.
-constexpr int64_t kRowBytes = 128 * 1024;
+// Rows that meet all weights together: 32, which the first-level cache holds, while the weights come from the second. Long rows:
+// at least 96, or weights that come from the third level are used too seldom.
+constexpr int64_t kShortRows = 40 * 1024, kRowBytes = 128 * 1024;
 constexpr int64_t kFewestPositions = 96, kMostUnitPositions = 512;
 
 inline void plan_job(Bfloat16Job& job, int64_t first_task) {
-  const int64_t fitting = kRowBytes / (job.stride() * static_cast<int64_t>(sizeof(Bfloat16))) / 32 * 32;
-  job.unit = between(kFewestPositions, fitting, kMostUnitPositions);
+  const int64_t row = job.stride() * static_cast<int64_t>(sizeof(Bfloat16)), fitting = kRowBytes / row / 32 * 32;
+  job.panel = 32 * row <= kShortRows ? between(32, kShortRows / row / 32 * 32, 128) : between(kFewestPositions, fitting, kMostUnitPositions);
+  job.unit = divide_up(256, job.panel) * job.panel;
   job.first_task = first_task;
   job.tasks = divide_up(job.gather.batch * job.gather.positions(), job.unit);
 }
@@ -89,8 +91,35 @@ struct Bfloat16Call {
   Bfloat16* target;
 };
 
+// Two whole column tiles.
+template <bool Bias, bool Relu>
+inline void finish_whole_rows(const float* sums, int64_t rows, const Bfloat16Call& call, int64_t channel, const int64_t* targets) {
+  constexpr int kParts = 2 * kTile / kWidth;
+  Vector bias[kParts]{};
+  if constexpr (Bias)
+    for (int i = 0; i < kParts; ++i) bias[i] = load(call.bias + channel + i * kWidth);
+  for (int64_t row = 0; row < rows; ++row, sums += 2 * kTile) {
+    Bfloat16* to = call.target + targets[row] + channel;
+    CONVISTA_UNROLL
+    for (int i = 0; i < kParts; ++i) {
+      Vector value = load(sums + i * kWidth);
+      if constexpr (Bias) value += bias[i];
+      if constexpr (Relu) value = relu_of(value);
+      store(to + i * kWidth, value);
+    }
+  }
+}
+
 // Two column tiles of 32 rows at most: a block of sums small enough for the first-level cache.
 inline void finish_rows(const float* sums, int64_t rows, const Bfloat16Call& call, int64_t channel, int64_t channels, const int64_t* targets) {
+  if (channels == 2 * kTile) {
+    if (call.bias) {
+      return call.relu ? finish_whole_rows<true, true>(sums, rows, call, channel, targets)
+                       : finish_whole_rows<true, false>(sums, rows, call, channel, targets);
+    }
+    return call.relu ? finish_whole_rows<false, true>(sums, rows, call, channel, targets)
+                     : finish_whole_rows<false, false>(sums, rows, call, channel, targets);
+  }
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t i = 0; i < channels; i += kWidth) {
       const int lanes = static_cast<int>(smaller(kWidth, channels - i));
@@ -115,20 +144,39 @@ inline void multiply_group(const Bfloat16Job& job, const Bfloat16Call& call, int
     }
 }
 
+// Whether the targets are all cells in their order, as they are without a stride.
+inline bool targets_in_order(const Gather& gather) {
+  for (const GatherAxis& axis : gather.axis)
+    if (axis.positions != axis.target || axis.target_start != 0 || (axis.target_step != 1 && axis.positions > 1)) return false;
+  return true;
+}
+
+inline void list_targets(const Gather& gather, int64_t first, int64_t count, Position position, int64_t* targets) {
+  if (targets_in_order(gather)) {
+    for (int64_t i = 0; i < count; ++i) targets[i] = (first + i) * gather.target_channels;
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i, next(gather, position)) targets[i] = target_offset(gather, position);
+}
+
 inline void gather_task(const Bfloat16Job& job, const Bfloat16Call& call, int64_t task, Workers& workers) {
   const Gather& gather = job.gather;
-  const int64_t first = task * job.unit, count = smaller(job.unit, gather.batch * gather.positions() - first);
-  const int64_t whole = rounded_up(count, kTile);
-  auto* rows = static_cast<Bfloat16*>(workers.scratch(0, static_cast<size_t>(whole * job.stride()) * sizeof(Bfloat16)));
-  auto* targets = static_cast<int64_t*>(workers.scratch(1, static_cast<size_t>(count) * sizeof(int64_t)));
-  Position position = position_at(gather, first);
-  for (int64_t i = 0; i < count; ++i, next(gather, position)) targets[i] = target_offset(gather, position);
+  const int64_t end = smaller((task + 1) * job.unit, gather.batch * gather.positions());
+  const Segment all{0, gather.axis[0].taps * gather.axis[1].taps, 0, 0};
+  auto* memory = static_cast<Bfloat16*>(workers.scratch(0, static_cast<size_t>(row_memory(job.panel, job.stride())) * sizeof(Bfloat16)));
+  auto* targets = static_cast<int64_t*>(workers.scratch(1, static_cast<size_t>(job.panel) * sizeof(int64_t)));
+  const Rows rows{memory, job.steps() * kDepth, job.stride()};
   const TileRegisters registers;
-  for (int64_t group = 0; group < gather.groups; ++group) {
-    position = position_at(gather, first);
-    const Segment all{0, gather.axis[0].taps * gather.axis[1].taps, 0, 0};
-    copy_rows(gather, call.source + group * gather.group_sources(), position, count, whole, all, {rows, job.steps() * kDepth, job.stride()});
-    multiply_group(job, call, group, rows, count, targets);
+  Position position = position_at(gather, task * job.unit);
+  for (int64_t first = task * job.unit; first < end; first += job.panel) {
+    const int64_t count = smaller(job.panel, end - first);
+    list_targets(gather, first, count, position, targets);
+    const Position begin = position;
+    for (int64_t group = 0; group < gather.groups; ++group) {
+      position = begin;
+      copy_rows(gather, call.source + group * gather.group_sources(), position, count, rounded_up(count, kTile), all, rows);
+      multiply_group(job, call, group, memory, count, targets);
+    }
   }
 }
 

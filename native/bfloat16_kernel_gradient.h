@@ -103,7 +103,7 @@ inline UnitMemory unit_memory(const Bfloat16GradientPlan& plan, Workers& workers
   const auto need = [&](int slot, int64_t numbers) {
     return static_cast<Bfloat16*>(workers.scratch(slot, static_cast<size_t>(numbers) * sizeof(Bfloat16)));
   };
-  return {need(0, kDepth * row_length(plan.depth())), need(1, plan.unit * plan.depth()), need(2, plan.row_tiles() * kTile * plan.unit)};
+  return {need(0, row_memory(kDepth, row_length(plan.depth()))), need(1, plan.unit * plan.depth()), need(2, plan.row_tiles() * kTile * plan.unit)};
 }
 
 struct UnitTask {

@@ -22,17 +22,21 @@ struct TileProduct {
 
 #if defined(__AMX_BF16__)
 
+// Eight tiles of 16 rows of 64 bytes. Constant memory: GCC 12 believes that loading the configuration reads its first 8 bytes.
+struct alignas(64) TileShape {
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t bytes_of_row[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+inline constexpr TileShape kTileShape;
+
+// GCC 12 does not know either that tile loads read and tile stores write memory.
+inline void memory_is_read_and_written() { asm volatile("" ::: "memory"); }
+
 // Tiles are configured while this lives. Threads of a pool are shared with others, so the tiles are released at once.
 class TileRegisters {
  public:
-  TileRegisters() {
-    struct alignas(64) {
-      uint8_t palette = 1, start_row = 0, reserved[14] = {};
-      uint16_t bytes_of_row[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-      uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-    } shape;
-    _tile_loadconfig(&shape);
-  }
+  TileRegisters() { _tile_loadconfig(&kTileShape); }
   ~TileRegisters() { _tile_release(); }
   TileRegisters(const TileRegisters&) = delete;
   TileRegisters& operator=(const TileRegisters&) = delete;
@@ -43,6 +47,7 @@ template <int Rows, int Columns>
 inline void multiply_tiles(const TileProduct& p) {
   const size_t a_stride = static_cast<size_t>(p.a_stride) * sizeof(Bfloat16), sums_stride = static_cast<size_t>(p.sums_stride) * sizeof(float);
   float* lower = p.sums + kTile * p.sums_stride;
+  memory_is_read_and_written();
   if (p.add) {
     _tile_loadd(0, p.sums, sums_stride);
     if constexpr (Columns > 1) _tile_loadd(1, p.sums + kTile, sums_stride);
@@ -74,6 +79,7 @@ inline void multiply_tiles(const TileProduct& p) {
   if constexpr (Columns > 1) _tile_stored(1, p.sums + kTile, sums_stride);
   if constexpr (Rows > 1) _tile_stored(2, lower, sums_stride);
   if constexpr (Rows > 1 && Columns > 1) _tile_stored(3, lower + kTile, sums_stride);
+  memory_is_read_and_written();
 }
 
 #else

@@ -275,10 +275,54 @@ void for_tiles(const PoolingGeometry& g, Element* dx, Workers& workers, const Bo
 
 }  // namespace pooling
 
+namespace pooling {
+
+// Bits are moved, not numbers: twice the lanes, and no conversion.
+inline void spread_bits(const Bfloat16* dy, const uint8_t* winner, int64_t cell, Bfloat16* to) {
+  typedef uint8_t Bytes __attribute__((vector_size(2 * kWidth)));
+  typedef uint16_t Bits __attribute__((vector_size(4 * kWidth)));
+  Bytes index;
+  Bits gradient;
+  std::memcpy(&index, winner, sizeof index);
+  std::memcpy(&gradient, dy, sizeof gradient);
+  const Bits here = __builtin_convertvector(index, Bits) == static_cast<uint16_t>(cell) ? gradient : Bits{};
+  std::memcpy(to, &here, sizeof here);
+}
+
+// As for_tiles, for channels that fill such vectors.
+inline void spread_tiles(const PoolingGeometry& g, const Bfloat16* dy, const uint8_t* winner, Bfloat16* dx, Workers& workers) {
+  const int64_t width = g.in[2] * g.channels, covered = g.out[2] * g.size[2] * g.channels;
+  for_rows(g.batch * g.in[0] * g.in[1], width * 4, workers, [&](int64_t first, int64_t end) {
+    for (int64_t row = first; row < end; ++row) {
+      const int64_t n = row / (g.in[0] * g.in[1]), i0 = row / g.in[1] % g.in[0], i1 = row % g.in[1];
+      const int64_t p0 = i0 / g.size[0], p1 = i1 / g.size[1];
+      Bfloat16* to = dx + row * width;
+      if (p0 >= g.out[0] || p1 >= g.out[1]) {
+        std::memset(to, 0, static_cast<size_t>(width) * sizeof(Bfloat16));
+        continue;
+      }
+      const int64_t from = ((n * g.out[0] + p0) * g.out[1] + p1) * g.out[2] * g.channels;
+      const int64_t cell = (i0 % g.size[0] * g.size[1] + i1 % g.size[1]) * g.size[2];
+      for (int64_t p2 = 0; p2 < g.out[2]; ++p2)
+        for (int64_t c2 = 0; c2 < g.size[2]; ++c2)
+          for (int64_t c = 0; c < g.channels; c += 2 * kWidth) {
+            const int64_t at = from + p2 * g.channels + c;
+            spread_bits(dy + at, winner + at, cell + c2, to + (p2 * g.size[2] + c2) * g.channels + c);
+          }
+      std::memset(to + covered, 0, static_cast<size_t>(width - covered) * sizeof(Bfloat16));
+    }
+  });
+}
+
+}  // namespace pooling
+
 // dx = the sum of dy over the windows that a cell won.
 template <typename Element, typename Index>
 void max_pooling_gradient(const PoolingGeometry& g, const Element* dy, const Index* index, Element* dx, Workers& workers) {
   using namespace pooling;
+  if constexpr (sizeof(Element) == sizeof(Bfloat16) && sizeof(Index) == 1) {
+    if (is_tiled(g) && g.channels % (2 * kWidth) == 0) return spread_tiles(g, dy, index, dx, workers);
+  }
   if (is_tiled(g)) {
     for_tiles(g, dx, workers, [&](auto vector, int64_t at, int32_t cell, Element* cells) {
       using V = decltype(vector);
