@@ -20,6 +20,7 @@ MODULES = [
     "layers",
     "losses",
     "metrics",
+    "mixed_precision",
     "models",
     "optimizers",
     "optimizers.schedules",

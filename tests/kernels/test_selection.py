@@ -59,7 +59,11 @@ def test_the_environment_can_ask_for_xla(monkeypatch) -> None:
     ("value", "message"),
     [
         ("avx51", "CONVISTA_KERNELS names kernels. Received CONVISTA_KERNELS=avx51. Did you mean 'avx512'?"),
-        ("cuda", "CONVISTA_KERNELS names kernels. Received CONVISTA_KERNELS=cuda. Known: avx2, avx512, portable, xla."),
+        (
+            "cuda",
+            "CONVISTA_KERNELS names kernels. Received CONVISTA_KERNELS=cuda. "
+            "Known: amx, avx2, avx512, avx512_bf16, portable, xla.",
+        ),
     ],
 )
 def test_an_unknown_name(monkeypatch, value, message) -> None:
@@ -152,8 +156,9 @@ operations = [
 def everything(x, kernels):
     results = []
     for (operation, _), kernel in zip(operations, kernels):
-        y, backward = jax.vjp(operation, x, kernel)
-        results += [y, *backward(y)]
+        for dtype in (x.dtype, jax.numpy.bfloat16):
+            y, backward = jax.vjp(operation, x.astype(dtype), kernel)
+            results += [y, *backward(y)]
     return results
 
 random = np.random.default_rng(0)

@@ -23,7 +23,8 @@ class Selection:
     """What convolutions and poolings run through on this machine.
 
     Args:
-        kernels: ``"avx512"``, ``"avx2"``, ``"portable"`` or ``"xla"``.
+        kernels: ``"amx"``, ``"avx512_bf16"``, ``"avx512"``, ``"avx2"``, ``"portable"`` or ``"xla"``. The first two are AVX-512
+            for float32; bfloat16 goes through tiles or ``vdpbf16ps``, and through float32 registers in those that follow.
         reason: Why these.
     """
 
@@ -37,14 +38,14 @@ class Selection:
 
 
 def describe() -> Selection:
-    """Return what convolutions and poolings of float32 run through, and why.
+    """Return what convolutions and poolings of float32 and bfloat16 run through, and why.
 
     Raises:
         ArgumentError: CONVISTA_KERNELS names no kernels.
         ConvistaError: It names kernels that this installation or this processor does not have.
 
     Example:
-        >>> describe().kernels in ("avx512", "avx2", "portable", "xla")
+        >>> describe().kernels in ("amx", "avx512_bf16", "avx512", "avx2", "portable", "xla")
         True
     """
     return _select(native.environment(VARIABLE), jax.default_backend())

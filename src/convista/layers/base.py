@@ -79,7 +79,9 @@ class Layer(metaclass=Checked):
     uses_mask: ClassVar[bool] = False  # must know which rows of a batch only fill it up
     minimum_rank: ClassVar[int] = 1  # axes of one example
     in_float32: ClassVar[bool] = False  # computes in float32 under every policy
-    rounds_parameters: ClassVar[bool] = False  # takes float32 parameters with bfloat16 inputs: their gradients stay float32
+    rounds_parameters: ClassVar[bool] = (
+        False  # takes float32 parameters with bfloat16 inputs: their gradients stay float32
+    )
     absent_arguments: ClassVar[Mapping[str, Absent]] = _ABSENT
 
     def __post_init__(self) -> None:

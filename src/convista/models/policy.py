@@ -66,7 +66,9 @@ def checked_policy(policy: object, *, where: str | None = None) -> str:
     )
 
 
-def operands(policy: str, layer: Layer, params: Variables, inputs: list[Any], *, last: bool) -> tuple[Variables, list[Any]]:
+def operands(
+    policy: str, layer: Layer, params: Variables, inputs: list[Any], *, last: bool
+) -> tuple[Variables, list[Any]]:
     """Return a layer's parameters and inputs in the precision in which it computes.
 
     Under ``"mixed_bfloat16"`` that is bfloat16, but float32 for the network's outputs and for layers that say so.
