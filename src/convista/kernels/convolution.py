@@ -1,7 +1,7 @@
 """Convolution and its two gradients through the native kernels: three operations, each the derivative of the others.
 
-Pictures are float32 or bfloat16, kernels and their gradients always float32: with bfloat16 pictures the kernel is rounded inside, and
-sums are float32 until a picture is written.
+Pictures are float32 or bfloat16, kernels and their gradients always float32: with bfloat16 pictures the kernel is
+rounded inside, and sums are float32 until a picture is written.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def takes(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) -> boo
 
 
 def forward(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) -> jax.Array:
-    """Return the convolution of ``x`` (batch, …, channels) with ``kernel`` (…, channels // groups, filters), as ``x``."""
+    """Return the convolution of ``x`` (batch, …, channels) with ``kernel`` (…, channels // groups, filters)."""
     return FORWARD.bind(*primitive.varying_alike(x, kernel), geometry=geometry)
 
 

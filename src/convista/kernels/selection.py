@@ -23,8 +23,9 @@ class Selection:
     """What convolutions and poolings run through on this machine.
 
     Args:
-        kernels: ``"amx"``, ``"avx512_bf16"``, ``"avx512"``, ``"avx2"``, ``"portable"`` or ``"xla"``. The first two are AVX-512
-            for float32; bfloat16 goes through tiles or ``vdpbf16ps``, and through float32 registers in those that follow.
+        kernels: ``"amx"``, ``"avx512_bf16"``, ``"avx512"``, ``"avx2"``, ``"portable"`` or ``"xla"``. The first two are
+            AVX-512 for float32, and for bfloat16 tiles or ``vdpbf16ps``; the next three widen bfloat16 to float32 in
+            registers.
         reason: Why these.
     """
 

@@ -23,8 +23,8 @@ def convolution(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) 
 
     Args:
         x: Input, ``(batch, *spatial, channels)``.
-        kernel: Weights, ``(*window, channels // groups, filters)``; with ``x`` in bfloat16 they may be float32, are then
-            rounded to bfloat16, and their gradient is float32.
+        kernel: Weights, ``(*window, channels // groups, filters)``; with ``x`` in bfloat16 they may be float32, are
+            then rounded to bfloat16, and their gradient is float32.
         geometry: Strides, padding, dilation and groups.
 
     Returns:

@@ -43,7 +43,9 @@ _rounded_dense.defvjp(_rounded_dense_forward, _rounded_dense_backward)
 
 @jax.custom_vjp
 def add_bias(x: jax.Array, bias: jax.Array) -> jax.Array:
-    """Add one number a channel: ``y[..., c] = x[..., c] + bias[c]``, in the dtype of ``x``; a float32 bias gets a float32 gradient.
+    """Add one number a channel: ``y[..., c] = x[..., c] + bias[c]``, in the dtype of ``x``.
+
+    A float32 bias of a bfloat16 ``x`` is added, and its gradient is summed, in float32.
 
     Example:
         >>> add_bias(jnp.zeros((2, 3)), jnp.arange(3.0)).sum(0).tolist()
