@@ -179,8 +179,9 @@ def model_config(model: Model) -> dict[str, Any]:
         "outputs": list(graph.outputs),
         "classes": None if model.classes is None else list(model.classes),
         "preprocessing": None if model.preprocessing is None else model.preprocessing.to_config(),
-        "policy": model.policy,
     }
+    if model.policy != "float32":  # files of other models stay byte for byte what they were before there were policies
+        config["policy"] = model.policy
     if model._compilation is not None:
         config["training"] = _training_config(model)
     return config
@@ -251,7 +252,7 @@ def _take_description(model: Model, config: Mapping[str, Any]) -> None:
     with _field("preprocessing", "it says how pictures become inputs"):
         model.preprocessing = None if preprocessing is None else Preprocessing.from_config(preprocessing)
     with _field("policy", "it is a policy"):
-        model.policy = checked_policy(config.get("policy", "float32"))  # models from before it could be chosen
+        model.policy = checked_policy(config.get("policy", "float32"))
     with _field("nodes", "they make a network that runs"):
         memory.check_weights(model.graph, "the model")
         memory.check_activations(model.graph, "the model")
