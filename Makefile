@@ -34,7 +34,7 @@ test: $(VENV)/.ready-to-develop ## all tests and the examples of the documentati
 
 sanitize: $(VENV)/.ready-to-develop ## the C++ tests of the native kernels under the address, undefined-behaviour and thread sanitizers
 	@$(BIN)/cmake -S native -B build/address -DCONVISTA_TESTS=ON -DCONVISTA_SANITIZE=address,undefined -DCONVISTA_RANDOM_CASES=30 \
-		"-DCONVISTA_TESTED=portable;avx512"
+		"-DCONVISTA_TESTED=portable;avx512;amx"
 	@$(BIN)/cmake --build build/address --parallel 2 --target native_tests
 	@$(BIN)/ctest --parallel 2 --test-dir build/address --output-on-failure
 	@$(BIN)/cmake -S native -B build/thread -DCONVISTA_TESTS=ON -DCONVISTA_SANITIZE=thread -DCONVISTA_RANDOM_CASES=10 \

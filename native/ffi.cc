@@ -1,6 +1,8 @@
 // The one file that knows XLA: handlers that check what they are given and call the chosen kernels.
 #include <algorithm>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <new>
 #include <string>
@@ -19,6 +21,37 @@ namespace {
 using Floats = ffi::Buffer<ffi::F32>;
 using FloatsOut = ffi::Result<Floats>;
 using Integers = ffi::Span<const int64_t>;
+
+// What pictures are made of. Weights, their gradients and biases are float32 in both.
+struct Float32 {
+  using Buffer = ffi::Buffer<ffi::F32>;
+  using Number = float;
+  static const KernelTable& kernels() { return chosen(); }
+  static float number(float value) { return value; }
+};
+struct Bfloat16Pictures {
+  using Buffer = ffi::Buffer<ffi::BF16>;
+  using Number = Bfloat16;
+  static const Bfloat16Table& kernels() { return chosen_bfloat16(); }
+  static Bfloat16 number(float value) {
+    const uint32_t bits = std::bit_cast<uint32_t>(value);
+    return {static_cast<uint16_t>(value == value ? (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16 : (bits | 0x400000u) >> 16)};
+  }
+};
+
+template <typename Kind>
+using In = typename Kind::Buffer;
+template <typename Kind>
+using Out = ffi::Result<typename Kind::Buffer>;
+
+template <typename Kind>
+const typename Kind::Number* numbers(const In<Kind>& buffer) {
+  return static_cast<const typename Kind::Number*>(buffer.untyped_data());
+}
+template <typename Kind>
+typename Kind::Number* numbers(Out<Kind>& buffer) {
+  return static_cast<typename Kind::Number*>(buffer->untyped_data());
+}
 
 class XlaPool final : public Pool {
  public:
@@ -56,11 +89,19 @@ ffi::Error wrong(const char* kernel, const std::string& problem) {
   return ffi::Error::InvalidArgument(std::string(kernel) + ": " + problem);
 }
 
-bool empty(const Floats& buffer) { return buffer.element_count() == 0; }
+template <typename Buffer>
+bool empty(const Buffer& buffer) {
+  return buffer.element_count() == 0;
+}
 
-void fill_zero(FloatsOut& buffer) { std::fill_n(buffer->typed_data(), buffer->element_count(), 0.0f); }
+// Zero bits are the number zero.
+template <typename Buffer>
+void fill_zero(ffi::Result<Buffer>& buffer) {
+  std::memset(buffer->untyped_data(), 0, buffer->size_bytes());
+}
 
-ffi::Error convolution_forward(ffi::ThreadPool threads, Floats x, Floats w, ffi::RemainingArgs optional_bias, FloatsOut y,
+template <typename Kind>
+ffi::Error convolution_forward(ffi::ThreadPool threads, In<Kind> x, Floats w, ffi::RemainingArgs optional_bias, Out<Kind> y,
                                Integers strides, Integers before, Integers after, Integers dilation, int64_t groups,
                                bool relu) {
   ConvolutionGeometry geometry;
@@ -82,16 +123,17 @@ ffi::Error convolution_forward(ffi::ThreadPool threads, Floats x, Floats w, ffi:
     const int64_t count = static_cast<int64_t>(y->element_count());
     for (int64_t i = 0; i < count; ++i) {
       const float sum = bias == nullptr ? 0.0f : bias[i % geometry.out_channels];
-      y->typed_data()[i] = relu && sum < 0.0f ? 0.0f : sum;
+      numbers<Kind>(y)[i] = Kind::number(relu && sum < 0.0f ? 0.0f : sum);
     }
     return ffi::Error::Success();
   }
   return guarded(threads, [&](Workers& workers) {
-    chosen().convolution_forward(geometry, x.typed_data(), w.typed_data(), bias, relu, y->typed_data(), workers);
+    Kind::kernels().convolution_forward(geometry, numbers<Kind>(x), w.typed_data(), bias, relu, numbers<Kind>(y), workers);
   });
 }
 
-ffi::Error convolution_input_gradient(ffi::ThreadPool threads, Floats dy, Floats w, FloatsOut dx, Integers strides,
+template <typename Kind>
+ffi::Error convolution_input_gradient(ffi::ThreadPool threads, In<Kind> dy, Floats w, Out<Kind> dx, Integers strides,
                                       Integers before, Integers after, Integers dilation, int64_t groups) {
   ConvolutionGeometry geometry;
   const Steps steps{sizes(strides), sizes(before), sizes(after), sizes(dilation)};
@@ -103,11 +145,12 @@ ffi::Error convolution_input_gradient(ffi::ThreadPool threads, Floats dy, Floats
     return ffi::Error::Success();
   }
   return guarded(threads, [&](Workers& workers) {
-    chosen().convolution_input_gradient(geometry, dy.typed_data(), w.typed_data(), dx->typed_data(), workers);
+    Kind::kernels().convolution_input_gradient(geometry, numbers<Kind>(dy), w.typed_data(), numbers<Kind>(dx), workers);
   });
 }
 
-ffi::Error convolution_kernel_gradient(ffi::ThreadPool threads, Floats x, Floats dy, FloatsOut dw,
+template <typename Kind>
+ffi::Error convolution_kernel_gradient(ffi::ThreadPool threads, In<Kind> x, In<Kind> dy, FloatsOut dw,
                                        ffi::RemainingRets optional_dbias, Integers strides, Integers before,
                                        Integers after, Integers dilation, int64_t groups) {
   ConvolutionGeometry geometry;
@@ -132,7 +175,7 @@ ffi::Error convolution_kernel_gradient(ffi::ThreadPool threads, Floats x, Floats
     return ffi::Error::Success();
   }
   return guarded(threads, [&](Workers& workers) {
-    chosen().convolution_kernel_gradient(geometry, x.typed_data(), dy.typed_data(), dw->typed_data(), dbias, workers);
+    Kind::kernels().convolution_kernel_gradient(geometry, numbers<Kind>(x), numbers<Kind>(dy), dw->typed_data(), dbias, workers);
   });
 }
 
@@ -149,7 +192,8 @@ std::string check_index(const ffi::AnyBuffer& index, Sizes y, const PoolingGeome
   return "";
 }
 
-ffi::Error max_pooling_forward(ffi::ThreadPool threads, Floats x, FloatsOut y, ffi::RemainingRets optional_index,
+template <typename Kind>
+ffi::Error max_pooling_forward(ffi::ThreadPool threads, In<Kind> x, Out<Kind> y, ffi::RemainingRets optional_index,
                                Integers window, Integers strides, Integers before, Integers after) {
   PoolingGeometry geometry;
   const Steps steps{sizes(strides), sizes(before), sizes(after), {}};
@@ -171,15 +215,16 @@ ffi::Error max_pooling_forward(ffi::ThreadPool threads, Floats x, FloatsOut y, f
   return guarded(threads, [&](Workers& workers) {
     if (small) {
       auto* winners = static_cast<uint8_t*>(index);
-      chosen().max_pooling_forward_small(geometry, x.typed_data(), y->typed_data(), winners, workers);
+      Kind::kernels().max_pooling_forward_small(geometry, numbers<Kind>(x), numbers<Kind>(y), winners, workers);
     } else {
       auto* winners = static_cast<int32_t*>(index);
-      chosen().max_pooling_forward_large(geometry, x.typed_data(), y->typed_data(), winners, workers);
+      Kind::kernels().max_pooling_forward_large(geometry, numbers<Kind>(x), numbers<Kind>(y), winners, workers);
     }
   });
 }
 
-ffi::Error max_pooling_gradient(ffi::ThreadPool threads, Floats dy, ffi::AnyBuffer index, FloatsOut dx, Integers window,
+template <typename Kind>
+ffi::Error max_pooling_gradient(ffi::ThreadPool threads, In<Kind> dy, ffi::AnyBuffer index, Out<Kind> dx, Integers window,
                                 Integers strides, Integers before, Integers after) {
   PoolingGeometry geometry;
   const Steps steps{sizes(strides), sizes(before), sizes(after), {}};
@@ -194,15 +239,16 @@ ffi::Error max_pooling_gradient(ffi::ThreadPool threads, Floats dy, ffi::AnyBuff
   return guarded(threads, [&](Workers& workers) {
     if (index.element_type() == ffi::U8) {
       const auto* winners = static_cast<const uint8_t*>(index.untyped_data());
-      chosen().max_pooling_gradient_small(geometry, dy.typed_data(), winners, dx->typed_data(), workers);
+      Kind::kernels().max_pooling_gradient_small(geometry, numbers<Kind>(dy), winners, numbers<Kind>(dx), workers);
     } else {
       const auto* winners = static_cast<const int32_t*>(index.untyped_data());
-      chosen().max_pooling_gradient_large(geometry, dy.typed_data(), winners, dx->typed_data(), workers);
+      Kind::kernels().max_pooling_gradient_large(geometry, numbers<Kind>(dy), winners, numbers<Kind>(dx), workers);
     }
   });
 }
 
-ffi::Error sum_pooling_forward(ffi::ThreadPool threads, Floats x, FloatsOut y, Integers window, Integers strides,
+template <typename Kind>
+ffi::Error sum_pooling_forward(ffi::ThreadPool threads, In<Kind> x, Out<Kind> y, Integers window, Integers strides,
                                Integers before, Integers after, bool mean) {
   PoolingGeometry geometry;
   const Steps steps{sizes(strides), sizes(before), sizes(after), {}};
@@ -211,11 +257,12 @@ ffi::Error sum_pooling_forward(ffi::ThreadPool threads, Floats x, FloatsOut y, I
   if (empty(*y)) return ffi::Error::Success();
   if (empty(x)) return wrong("sum pooling", "an input has at least one cell");
   return guarded(threads, [&](Workers& workers) {
-    chosen().sum_pooling_forward(geometry, x.typed_data(), mean, y->typed_data(), workers);
+    Kind::kernels().sum_pooling_forward(geometry, numbers<Kind>(x), mean, numbers<Kind>(y), workers);
   });
 }
 
-ffi::Error sum_pooling_gradient(ffi::ThreadPool threads, Floats dy, FloatsOut dx, Integers window, Integers strides,
+template <typename Kind>
+ffi::Error sum_pooling_gradient(ffi::ThreadPool threads, In<Kind> dy, Out<Kind> dx, Integers window, Integers strides,
                                 Integers before, Integers after, bool mean) {
   PoolingGeometry geometry;
   const Steps steps{sizes(strides), sizes(before), sizes(after), {}};
@@ -227,7 +274,7 @@ ffi::Error sum_pooling_gradient(ffi::ThreadPool threads, Floats dy, FloatsOut dx
     return ffi::Error::Success();
   }
   return guarded(threads, [&](Workers& workers) {
-    chosen().sum_pooling_gradient(geometry, dy.typed_data(), mean, dx->typed_data(), workers);
+    Kind::kernels().sum_pooling_gradient(geometry, numbers<Kind>(dy), mean, numbers<Kind>(dx), workers);
   });
 }
 
@@ -336,36 +383,44 @@ using convista::Integers;
 
 #define CONVISTA_HANDLER(name, function, binding)                                              \
   CONVISTA_EXPORT XLA_FFI_Error* name(XLA_FFI_CallFrame* frame);                                \
-  XLA_FFI_DEFINE_HANDLER_SYMBOL(name, convista::function, ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().binding)
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(name, function, ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().binding)
 
-CONVISTA_HANDLER(convista_convolution_forward, convolution_forward,
-                 Arg<Floats>().Arg<Floats>().RemainingArgs().Ret<Floats>().CONVISTA_STEPS.Attr<Integers>("dilation")
-                     .Attr<int64_t>("groups").Attr<bool>("relu"));
-CONVISTA_HANDLER(convista_convolution_input_gradient, convolution_input_gradient,
-                 Arg<Floats>().Arg<Floats>().Ret<Floats>().CONVISTA_STEPS.Attr<Integers>("dilation")
-                     .Attr<int64_t>("groups"));
-CONVISTA_HANDLER(convista_convolution_kernel_gradient, convolution_kernel_gradient,
-                 Arg<Floats>().Arg<Floats>().Ret<Floats>().RemainingRets().CONVISTA_STEPS.Attr<Integers>("dilation")
-                     .Attr<int64_t>("groups"));
-CONVISTA_HANDLER(convista_max_pooling_forward, max_pooling_forward,
-                 Arg<Floats>().Ret<Floats>().RemainingRets().Attr<Integers>("window").CONVISTA_STEPS);
-CONVISTA_HANDLER(convista_max_pooling_gradient, max_pooling_gradient,
-                 Arg<Floats>().Arg<ffi::AnyBuffer>().Ret<Floats>().Attr<Integers>("window").CONVISTA_STEPS);
-CONVISTA_HANDLER(convista_sum_pooling_forward, sum_pooling_forward,
-                 Arg<Floats>().Ret<Floats>().Attr<Integers>("window").CONVISTA_STEPS.Attr<bool>("mean"));
-CONVISTA_HANDLER(convista_sum_pooling_gradient, sum_pooling_gradient,
-                 Arg<Floats>().Ret<Floats>().Attr<Integers>("window").CONVISTA_STEPS.Attr<bool>("mean"));
-CONVISTA_HANDLER(convista_block_forward, block_forward,
+// Every handler twice: for pictures of float32 and, with a longer name, of bfloat16.
+#define CONVISTA_HANDLERS(name, binding)                                                              \
+  CONVISTA_HANDLER(convista_##name, convista::name<convista::Float32>, binding(convista::Float32));    \
+  CONVISTA_HANDLER(convista_##name##_bfloat16, convista::name<convista::Bfloat16Pictures>, binding(convista::Bfloat16Pictures))
+
+#define CONVISTA_CONVOLUTION_STEPS CONVISTA_STEPS.Attr<Integers>("dilation").Attr<int64_t>("groups")
+#define CONVISTA_PICTURES(kind) Arg<kind::Buffer>()
+#define CONVISTA_RESULT(kind) Ret<kind::Buffer>()
+#define CONVISTA_FORWARD(kind) \
+  CONVISTA_PICTURES(kind).Arg<Floats>().RemainingArgs().CONVISTA_RESULT(kind).CONVISTA_CONVOLUTION_STEPS.Attr<bool>("relu")
+#define CONVISTA_INPUT_GRADIENT(kind) CONVISTA_PICTURES(kind).Arg<Floats>().CONVISTA_RESULT(kind).CONVISTA_CONVOLUTION_STEPS
+#define CONVISTA_KERNEL_GRADIENT(kind) \
+  CONVISTA_PICTURES(kind).CONVISTA_PICTURES(kind).Ret<Floats>().RemainingRets().CONVISTA_CONVOLUTION_STEPS
+#define CONVISTA_MAX(kind) CONVISTA_PICTURES(kind).CONVISTA_RESULT(kind).RemainingRets().Attr<Integers>("window").CONVISTA_STEPS
+#define CONVISTA_MAX_GRADIENT(kind) \
+  CONVISTA_PICTURES(kind).Arg<ffi::AnyBuffer>().CONVISTA_RESULT(kind).Attr<Integers>("window").CONVISTA_STEPS
+#define CONVISTA_SUM(kind) CONVISTA_PICTURES(kind).CONVISTA_RESULT(kind).Attr<Integers>("window").CONVISTA_STEPS.Attr<bool>("mean")
+
+CONVISTA_HANDLERS(convolution_forward, CONVISTA_FORWARD);
+CONVISTA_HANDLERS(convolution_input_gradient, CONVISTA_INPUT_GRADIENT);
+CONVISTA_HANDLERS(convolution_kernel_gradient, CONVISTA_KERNEL_GRADIENT);
+CONVISTA_HANDLERS(max_pooling_forward, CONVISTA_MAX);
+CONVISTA_HANDLERS(max_pooling_gradient, CONVISTA_MAX_GRADIENT);
+CONVISTA_HANDLERS(sum_pooling_forward, CONVISTA_SUM);
+CONVISTA_HANDLERS(sum_pooling_gradient, CONVISTA_SUM);
+CONVISTA_HANDLER(convista_block_forward, convista::block_forward,
                  Arg<Floats>().Arg<Floats>().Arg<Floats>().Ret<Floats>().RemainingRets().Attr<Integers>("window")
                      .CONVISTA_STEPS.Attr<Integers>("dilation").Attr<int64_t>("groups").Attr<bool>("relu"));
-CONVISTA_HANDLER(convista_block_gradient, block_gradient,
+CONVISTA_HANDLER(convista_block_gradient, convista::block_gradient,
                  Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>().RemainingArgs().RemainingRets()
                      .Attr<Integers>("window").CONVISTA_STEPS.Attr<Integers>("dilation").Attr<int64_t>("groups")
                      .Attr<bool>("relu").Attr<bool>("by_input").Attr<bool>("by_kernel").Attr<bool>("by_bias"));
-CONVISTA_HANDLER(convista_threads, threads_of_pool, Ret<ffi::BufferR0<ffi::S32>>());
+CONVISTA_HANDLER(convista_threads, convista::threads_of_pool, Ret<ffi::BufferR0<ffi::S32>>());
 
 // What the handlers take and return; INTERFACE in src/convista/kernels/native.py.
-CONVISTA_EXPORT int convista_interface() { return 2; }
-CONVISTA_EXPORT const char* convista_chosen() { return convista::chosen().name; }
+CONVISTA_EXPORT int convista_interface() { return 3; }
+CONVISTA_EXPORT const char* convista_chosen() { return convista::chosen_name(); }
 CONVISTA_EXPORT bool convista_choose(const char* name) { return name != nullptr && convista::choose(name); }
 CONVISTA_EXPORT bool convista_runs(const char* name) { return name != nullptr && convista::runs(name); }

@@ -117,6 +117,20 @@ def test_json_is_one_document(tmp_path, models, convista, no_figures):
     assert done.err.startswith("Epoch 1/1 - ")
 
 
+def test_the_policy_is_chosen_and_saved(tmp_path, models, convista, no_figures):
+    words = ("--epochs", 1, "--policy", "mixed_bfloat16", "--out", tmp_path / "a", "--json", "--quiet")
+    done = convista("train", "digits", "--model", f"{models}:small", *words)
+    assert done.code == 0, done.err
+    assert done.document["plan"]["policy"] == "mixed_bfloat16"
+    assert load_model(tmp_path / "a" / "model.convista").policy == "mixed_bfloat16"
+
+
+def test_an_unknown_policy_is_wrong_usage(models, convista):
+    done = convista("train", "digits", "--model", f"{models}:small", "--policy", "mixed_bfloat")
+    assert done.code == 2
+    assert "'mixed_bfloat' is not one of 'float32', 'mixed_bfloat16'" in done.err
+
+
 def test_a_saved_run_goes_on_learning(place, tmp_path, convista, no_figures):
     done = convista("train", "digits", "--model", "my run", "--epochs", 2, "--out", tmp_path / "a", "--json")
     with open("my run/run.json", encoding="utf-8") as file:

@@ -20,6 +20,7 @@ MODULES = [
     "layers",
     "losses",
     "metrics",
+    "mixed_precision",
     "models",
     "optimizers",
     "optimizers.schedules",
@@ -97,7 +98,7 @@ MISSPELT = [
         "applications",
         "Keras has applications, but Convista does not have it yet. convista.keras has: Input, Layer, Loss, "
         "Metric, Model, Optimizer, Sequential, activations, callbacks, datasets, initializers, layers, losses, "
-        "metrics, models, optimizers, utils.",
+        "metrics, mixed_precision, models, optimizers, utils.",
     ),
 ]
 

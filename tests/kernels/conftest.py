@@ -19,9 +19,19 @@ def library() -> native.Library:
     return LIBRARY
 
 
-@pytest.fixture(params=native.INSTRUCTION_SETS)
+@pytest.fixture(params=[name for name in native.INSTRUCTION_SETS if name not in ("avx512_bf16", "amx")])
 def instruction_set(request: pytest.FixtureRequest, library: native.Library) -> Iterator[str]:
-    """Run the test once with each of the kernels."""
+    """Run the test once with each of the float32 kernels."""
+    yield from _chosen(request, library)
+
+
+@pytest.fixture(params=native.INSTRUCTION_SETS)
+def bfloat16_instruction_set(request: pytest.FixtureRequest, library: native.Library) -> Iterator[str]:
+    """Run the test once with each of the bfloat16 kernels."""
+    yield from _chosen(request, library)
+
+
+def _chosen(request: pytest.FixtureRequest, library: native.Library) -> Iterator[str]:
     if request.param not in RUNNABLE:
         pytest.skip(f"this processor does not run the kernels {request.param}")
     before = library.chosen()

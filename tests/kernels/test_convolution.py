@@ -164,7 +164,8 @@ def test_the_operations_choose_the_kernels(library) -> None:
     x, kernel = numbers(X, KERNEL)
     through = lambda *a: str(jax.make_jaxpr(lambda x, k: ops.convolution(x, k, WHOLE))(*a))  # noqa: E731
     assert "convista_convolution" in through(x, kernel)
-    assert "convista_convolution" not in through(x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16))
+    assert "convista_convolution" in through(x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16))
+    assert "convista_convolution" not in through(x.astype(jnp.float16), kernel.astype(jnp.float16))
 
 
 def test_negative_padding_is_left_to_xla(library) -> None:
@@ -216,3 +217,86 @@ def test_nan_and_infinity_come_through(instruction_set) -> None:
     y = native.forward(x.at[0, 2, 2, 1].set(jnp.nan), kernel, PLAIN)
     assert bool(jnp.isnan(y).all())
     assert bool(jnp.isinf(native.forward(x.at[0, 2, 2, 1].set(jnp.inf), kernel, PLAIN)).all())
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def rounded_results(x, kernel, dy, geometry):
+    y, backward = jax.vjp(lambda x, kernel: ops.convolution(x, kernel, geometry), x, kernel)
+    return (y, *backward(dy))
+
+
+def wrong_rounded(got, exact, shares) -> float:
+    """Largest error, as a multiple of what one rounding to the result's dtype and float32 sums may bring."""
+    half_a_step = 2.0**-8 if got.dtype == jnp.bfloat16 else 0.0
+    allowed = 1.01 * half_a_step * np.abs(exact) + 4e-6 * shares + 1e-7
+    return float(np.max(np.abs(np.asarray(got, np.float64) - exact) / allowed, initial=0))
+
+
+def check_rounded(x_shape, kernel_shape, geometry, seed=0):
+    outputs = window_loops.outputs_of(
+        x_shape[1:-1], kernel_shape[:-2], geometry.strides, geometry.pads, geometry.dilation
+    )
+    x, kernel, dy = numbers(x_shape, kernel_shape, (x_shape[0], *outputs, kernel_shape[-1]), seed=seed)
+    x, dy = x.astype(jnp.bfloat16), dy.astype(jnp.bfloat16)
+    exact, shares = window_loops.convolution(x, kernel.astype(jnp.bfloat16), dy, geometry)
+    found = rounded_results(x, kernel, dy, geometry)
+    assert [result.dtype for result in found] == [jnp.bfloat16, jnp.bfloat16, jnp.float32]
+    for got, right, share in zip(found, exact, shares, strict=True):
+        assert wrong_rounded(got, right, share) < 1
+        off = (np.asarray(got, np.float32) * 1.02 + 1e-3).astype(got.dtype)
+        assert wrong_rounded(off, right, share) > 1  # the tolerance can be missed
+
+
+@pytest.mark.parametrize(("x_shape", "kernel_shape", "geometry"), GRID)
+def test_bfloat16_equals_the_loops(bfloat16_instruction_set, x_shape, kernel_shape, geometry) -> None:
+    check_rounded(x_shape, kernel_shape, geometry)
+
+
+@hypothesis.given(convolutions(), st.integers(0, 99))
+@hypothesis.settings(max_examples=10)
+def test_any_convolution_of_bfloat16_equals_the_loops(library, case, seed) -> None:
+    check_rounded(*case, seed=seed)
+
+
+def test_bfloat16_under_the_transformations(library) -> None:
+    x, kernel, more = numbers(X, KERNEL, (3, *X))
+    x, more = x.astype(jnp.bfloat16), more.astype(jnp.bfloat16)
+
+    def convolve(x, k):
+        return native.forward(x, k, WHOLE)
+
+    def loss(x, k):
+        return jnp.sum(convolve(x, k).astype(jnp.float32) ** 2)
+
+    plain, gradient = jax.jit(convolve)(x, kernel), jax.jit(jax.grad(loss, (0, 1)))(x, kernel)
+    assert [g.dtype for g in gradient] == [jnp.bfloat16, jnp.float32]
+    mapped = jax.jit(jax.vmap(convolve, (0, None)))(more, kernel)
+    for one, y in zip(more, mapped, strict=True):
+        np.testing.assert_array_equal(jax.jit(convolve)(one, kernel), y)
+    steps = jax.jit(lambda: jax.lax.scan(lambda c, _: (c, convolve(x, kernel)), 0, None, 2)[1])()
+    np.testing.assert_array_equal(steps[1], plain)
+    tangent = jax.jit(lambda: jax.jvp(lambda k: convolve(x, k), (kernel,), (kernel,)))()[1]
+    np.testing.assert_array_equal(tangent, plain)  # linear in the kernel
+    second = jax.jit(jax.grad(lambda k: jnp.sum(jax.grad(loss, 1)(x, k) ** 2)))(kernel)
+    assert second.dtype == jnp.float32
+    assert bool(jnp.all(jnp.isfinite(second)))
+
+
+def test_a_kernel_in_bfloat16_keeps_its_dtype(library) -> None:
+    x, kernel = (array.astype(jnp.bfloat16) for array in numbers(X, KERNEL))
+    gradient = jax.grad(lambda k: jnp.sum(ops.convolution(x, k, WHOLE).astype(jnp.float32)))(kernel)
+    assert gradient.dtype == jnp.bfloat16
+
+
+def test_bfloat16_through_xla_is_the_same_to_rounding(library) -> None:
+    x, kernel = numbers((2, 7, 7, 3), (3, 3, 3, 8))
+    x = x.astype(jnp.bfloat16)
+    results = {}
+    for name, function in (("native", ops.convolution), ("xla", ops._through_xla)):
+        y, backward = jax.vjp(lambda x, k, function=function: function(x, k, PLAIN), x, kernel)
+        results[name] = (y, *backward(y))
+    for ours, theirs in zip(results["native"], results["xla"], strict=True):
+        assert ours.dtype == theirs.dtype
+        ours, theirs = np.asarray(ours, np.float32), np.asarray(theirs, np.float32)
+        assert np.abs(ours - theirs).max() < 0.02 * np.abs(theirs).max()
+        assert np.abs(ours * 1.05 - theirs).max() > 0.02 * np.abs(theirs).max()

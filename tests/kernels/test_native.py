@@ -232,3 +232,50 @@ def test_a_missing_or_broken_library_is_said_to_be_so(monkeypatch, tmp_path) -> 
     assert native.library.__wrapped__() == "no library was built when it was installed"
     native._FILE.write_bytes(b"not a library")
     assert native.library.__wrapped__().startswith("the library cannot be loaded: ")
+
+
+HALF_X, HALF_Y = X.astype(jnp.bfloat16), jax.ShapeDtypeStruct(Y.shape, jnp.bfloat16)
+
+
+def test_bfloat16_with_bias_and_relu(bfloat16_instruction_set) -> None:
+    bias = jnp.arange(6.0) - 14
+    y = call("convolution_forward_bfloat16", HALF_Y, HALF_X, KERNEL, bias, **RIGHT | {"relu": True})
+    assert y.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(y[1, 2, 3].astype(jnp.float32), [0, 0, 0, 1, 2, 3])
+
+
+def test_the_gradient_by_bias_of_bfloat16_is_float32(bfloat16_instruction_set) -> None:
+    attributes = {name: value for name, value in RIGHT.items() if name != "relu"}
+    dy = jnp.broadcast_to(jnp.arange(6.0), Y.shape).astype(jnp.bfloat16)
+    dw, db = call("convolution_kernel_gradient_bfloat16", [floats(*KERNEL.shape), floats(6)], HALF_X, dy, **attributes)
+    np.testing.assert_array_equal(db, 32 * np.arange(6))
+    np.testing.assert_array_equal(dw[2, 1, 1], 32 * np.arange(6))
+
+
+def test_an_empty_sum_of_bfloat16_is_the_bias(library) -> None:
+    nothing, kernel, bias = jnp.ones((2, 3, 0), jnp.bfloat16), jnp.ones((2, 0, 3)), jnp.array([0.5, -1.0, 3.0])
+    attributes = RIGHT | {"strides": (1,), "before": (0,), "after": (0,), "dilation": (1,), "groups": np.int64(1)}
+    y = call(
+        "convolution_forward_bfloat16",
+        jax.ShapeDtypeStruct((2, 2, 3), jnp.bfloat16),
+        nothing,
+        kernel,
+        bias,
+        **attributes,
+    )
+    np.testing.assert_array_equal(y[1, 1].astype(jnp.float32), bias)
+
+
+@pytest.mark.parametrize(
+    ("x", "kernel", "result", "problem"),
+    [
+        (X, KERNEL, HALF_Y, "BF16"),
+        (HALF_X, KERNEL.astype(jnp.bfloat16), HALF_Y, "F32"),
+        (HALF_X, KERNEL, Y, "BF16"),
+        (HALF_X[0], KERNEL, HALF_Y, "input and output have the same rank"),
+    ],
+)
+def test_wrong_buffers_of_bfloat16_are_errors(library, x, kernel, result, problem) -> None:
+    with pytest.raises(jax.errors.JaxRuntimeError) as caught:
+        call("convolution_forward_bfloat16", result, x, kernel, **RIGHT)
+    assert problem in str(caught.value)

@@ -209,4 +209,19 @@ def test_the_operations_choose_the_kernels(library) -> None:
     for pool in (ops.max_pooling, ops.average_pooling, ops.sum_pooling):
         program = lambda x, pool=pool: str(jax.make_jaxpr(lambda x: pool(x, OVERLAP))(x))  # noqa: E731
         assert "convista" in program(x)
-        assert "convista" not in program(x.astype(jnp.bfloat16))
+        assert "convista" in program(x.astype(jnp.bfloat16))
+        assert "convista" not in program(x.astype(jnp.float16))
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "geometry"), [((2, 8, 9, 32), BLOCKS), ((2, 9, 8, 40), BLOCKS), ((2, 6, 7, 3), OVERLAP)]
+)
+def test_bfloat16_is_float32_rounded_once(bfloat16_instruction_set, x_shape, geometry) -> None:
+    outputs = geometry.outputs(x_shape[1:-1])
+    x, dy = whole_numbers(x_shape, (x_shape[0], *outputs, x_shape[-1]))
+    for pool in (native.max_pooling, native.average_pooling):
+        ours = results(pool, x.astype(jnp.bfloat16), dy.astype(jnp.bfloat16), geometry)
+        for got, exact in zip(ours, results(pool, x, dy, geometry), strict=True):
+            assert got.dtype == jnp.bfloat16
+            np.testing.assert_array_equal(got, exact.astype(jnp.bfloat16))
+            assert not np.array_equal(got, (exact * 1.01 + 0.01).astype(jnp.bfloat16))

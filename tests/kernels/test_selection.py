@@ -59,7 +59,11 @@ def test_the_environment_can_ask_for_xla(monkeypatch) -> None:
     ("value", "message"),
     [
         ("avx51", "CONVISTA_KERNELS names kernels. Received CONVISTA_KERNELS=avx51. Did you mean 'avx512'?"),
-        ("cuda", "CONVISTA_KERNELS names kernels. Received CONVISTA_KERNELS=cuda. Known: avx2, avx512, portable, xla."),
+        (
+            "cuda",
+            "CONVISTA_KERNELS names kernels. Received CONVISTA_KERNELS=cuda. "
+            "Known: amx, avx2, avx512, avx512_bf16, portable, xla.",
+        ),
     ],
 )
 def test_an_unknown_name(monkeypatch, value, message) -> None:
@@ -152,8 +156,9 @@ operations = [
 def everything(x, kernels):
     results = []
     for (operation, _), kernel in zip(operations, kernels):
-        y, backward = jax.vjp(operation, x, kernel)
-        results += [y, *backward(y)]
+        for dtype in (x.dtype, jax.numpy.bfloat16):
+            y, backward = jax.vjp(operation, x.astype(dtype), kernel)
+            results += [y, *backward(y)]
     return results
 
 random = np.random.default_rng(0)
@@ -193,17 +198,20 @@ window = PoolingGeometry((2, 2), (2, 2), ((0, 0), (0, 0)))
 
 def loss(x, kernel):
     y = convolution(x, kernel, ConvolutionGeometry((1, 1), ((1, 1), (1, 1)), (1, 1)))
-    return jnp.sum(jnp.sin(average_pooling(max_pooling(y, window), window)))
+    return jnp.sum(jnp.sin(average_pooling(max_pooling(y, window), window).astype(jnp.float32)))
 
 mesh = jax.make_mesh((2,), ("images",), axis_types=(jax.sharding.AxisType.Auto,))
 split = (P("images"), P())
 total = jax.shard_map(lambda x, k: jax.lax.psum(loss(x, k), "images"), mesh=mesh, in_specs=split, out_specs=P())
 each = jax.shard_map(jax.grad(loss, (0, 1)), mesh=mesh, in_specs=split, out_specs=split)
 x, kernel = jax.random.normal(jax.random.key(0), (4, 8, 8, 3)), jax.random.normal(jax.random.key(1), (3, 3, 3, 5))
-right = jax.grad(loss, (0, 1))(x, kernel)
-for function in (jax.jit(jax.grad(total, (0, 1))), jax.jit(each)):
-    for a, b in zip(function(x, kernel), right):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+for x in (x, x.astype(jnp.bfloat16)):
+    right = jax.grad(loss, (0, 1))(x, kernel)
+    for function in (jax.jit(jax.grad(total, (0, 1))), jax.jit(each)):
+        for a, b in zip(function(x, kernel), right):
+            assert a.dtype == b.dtype
+            a, b = (np.asarray(array, np.float32) for array in (a, b))
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 assert "convista_convolution" in str(jax.make_jaxpr(total)(x, kernel))
 print("right")
 """

@@ -11,11 +11,15 @@ from convista.kernels import selection
 from convista.layers import (
     Activation,
     BatchNormalization,
+    Conv1D,
     Conv2D,
+    Conv3D,
     Dense,
     Flatten,
     Input,
+    MaxPooling1D,
     MaxPooling2D,
+    MaxPooling3D,
     ReLU,
 )
 from convista.models import graph as graphs
@@ -104,6 +108,27 @@ def test_pooled_values_are_the_same_to_the_bit(name, monkeypatch):
     fast, _ = model.apply(model.params, model.state, x)
     monkeypatch.setattr(graphs, "blocks", lambda nodes, outputs, *, training: {})
     np.testing.assert_array_equal(fast, model.apply(model.params, model.state, x)[0])
+
+
+@native
+@pytest.mark.parametrize(
+    ("sizes", "convolution", "pooling"),
+    [((17,), Conv1D, MaxPooling1D), ((6, 5, 7), Conv3D, MaxPooling3D)],
+    ids=["1-D", "3-D"],
+)
+def test_sequences_and_volumes_run_as_blocks_too(sizes, convolution, pooling, monkeypatch):
+    layer = convolution(3, 3, activation="relu", bias_initializer="random_normal")
+    model = Sequential([Input((*sizes, 2)), layer, pooling(), Flatten(), Dense(2)], seed=1)
+    assert places(model, training=True) == [(1, 2)]
+    x = np.random.default_rng(0).standard_normal((4, *sizes, 2)).astype("float32")
+    fast, fast_gradients = values_and_gradients(model, x, training=True)
+    monkeypatch.setattr(graphs, "blocks", lambda nodes, outputs, *, training: {})
+    plain, plain_gradients = values_and_gradients(model, x, training=True)
+    np.testing.assert_array_equal(fast, plain)
+    for ours, theirs in zip(fast_gradients, plain_gradients, strict=True):
+        scale = float(np.abs(theirs).max())
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5 * scale)
+        assert not np.allclose(ours * 1.01, theirs, rtol=1e-4, atol=2e-5 * scale)
 
 
 @native

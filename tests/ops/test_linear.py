@@ -58,3 +58,29 @@ def test_the_dtype_is_kept(dtype):
         jnp.dtype(dtype)
     }
     assert jax.eval_shape(dense, x, jnp.zeros((4, 3), dtype)).dtype == dtype
+
+
+def test_a_float32_kernel_is_rounded_for_bfloat16_and_its_gradient_is_not():
+    x, kernel = jnp.asarray(numbers(2, 40, 64), jnp.bfloat16), jnp.asarray(numbers(64, 3, seed=1))
+    y, backward = jax.vjp(dense, x, kernel)
+    to_x, to_kernel = backward(y)
+    assert (y.dtype, to_x.dtype, to_kernel.dtype) == (jnp.bfloat16, jnp.bfloat16, jnp.float32)
+    rows, sent = (np.asarray(array, np.float64).reshape(80, -1) for array in (x, y))
+    weights = np.asarray(kernel.astype(jnp.bfloat16), np.float64)
+    np.testing.assert_allclose(np.asarray(y, np.float64).reshape(80, -1), rows @ weights, rtol=2**-8, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(to_x, np.float64).reshape(80, -1), sent @ weights.T, rtol=2**-8, atol=1e-5)
+    np.testing.assert_allclose(to_kernel, rows.T @ sent, rtol=1e-4, atol=1e-4)
+    with pytest.raises(AssertionError):
+        np.testing.assert_allclose(to_kernel.astype(jnp.bfloat16), rows.T @ sent, rtol=1e-4, atol=1e-4)
+
+
+def test_a_float32_bias_of_bfloat16_is_added_and_summed_in_float32():
+    x, bias = jnp.asarray(numbers(500, 4), jnp.bfloat16), jnp.asarray(numbers(4, seed=1))
+    y, backward = jax.vjp(add_bias, x, bias)
+    to_x, to_bias = backward(y)
+    assert (y.dtype, to_x.dtype, to_bias.dtype) == (jnp.bfloat16, jnp.bfloat16, jnp.float32)
+    np.testing.assert_array_equal(y, (x.astype(jnp.float32) + bias).astype(jnp.bfloat16))
+    exact = np.asarray(y, np.float64).sum(0)
+    np.testing.assert_allclose(to_bias, exact, rtol=1e-5, atol=1e-4)
+    with pytest.raises(AssertionError):
+        np.testing.assert_allclose(to_bias * 1.01, exact, rtol=1e-5, atol=1e-4)

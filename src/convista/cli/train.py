@@ -59,6 +59,11 @@ class Rate(click.ParamType[float]):
     show_default=True,
     help="cosine lets the learning rate fall to zero.",
 )
+@click.option(
+    "--policy",
+    type=click.Choice(["float32", "mixed_bfloat16"]),
+    help="Precision of the products; mixed_bfloat16 trains faster. Default: float32, or a saved model's own.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same result.")
 @click.option(
     "--validation-split",

@@ -43,6 +43,7 @@ class Plan:
         optimizer: Its name; None means adam, or what a saved model was trained with.
         learning_rate: None means the optimizer's own.
         schedule: "constant", or "cosine" for a learning rate that falls to zero along half a cosine.
+        policy: In which precision to compute; None leaves the model's own.
         validation_split: The share of the training pictures that is kept to watch the learning.
         seed: Of weights and order.
         out: The run folder; None means a new one under ``runs``.
@@ -54,6 +55,7 @@ class Plan:
     optimizer: str | None = None
     learning_rate: float | None = None
     schedule: str = "constant"
+    policy: str | None = None
     validation_split: float = 0.1
     seed: int = 0
     out: str | None = None
@@ -170,6 +172,8 @@ def _prepare(model: Model, plan: Plan, data: Dataset, steps: int) -> None:
     from convista.layers import Rescaling
 
     model.classes = data.classes
+    if plan.policy is not None:
+        model.policy = plan.policy
     if model.preprocessing is None and not any(isinstance(layer, Rescaling) for layer in model.layers):
         model.preprocessing = Preprocessing(scale=1 / 255)
     chosen = plan.optimizer or plan.learning_rate or plan.schedule != "constant"

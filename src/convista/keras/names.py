@@ -13,7 +13,7 @@ _IN_KERAS = {
     "": """
         DTypePolicy FloatDTypePolicy Function Initializer InputSpec KerasTensor Operation Quantizer Regularizer
         RematScope StatelessScope SymbolicScope Variable applications backend config constraints device distillation
-        distribution dtype_policies export legacy mixed_precision name_scope ops preprocessing quantizers random
+        distribution dtype_policies export legacy name_scope ops preprocessing quantizers random
         regularizers remat saving src tree version visualization wrappers
     """,
     "activations": """
@@ -66,6 +66,7 @@ _IN_KERAS = {
         serialize sparse_categorical_accuracy sparse_categorical_crossentropy sparse_top_k_categorical_accuracy
         squared_hinge top_k_categorical_accuracy
     """,
+    "mixed_precision": "DTypePolicy LossScaleOptimizer Policy",
     "models": "clone_model model_from_json save_model",
     "optimizers": """
         Adadelta Adafactor Adagrad Adamax Ftrl Lamb Lion LossScaleOptimizer MultiOptimizer Muon Nadam OptimizerMap

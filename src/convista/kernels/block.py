@@ -19,7 +19,7 @@ def takes(x: jax.Array, kernel: jax.Array, bias: jax.Array, geometry: BlockGeome
     """Whether the native kernels can do this block; the rest is for the operations one by one."""
     return (
         convolution.takes(x, kernel, geometry.convolution)
-        and bias.dtype == np.float32
+        and x.dtype == bias.dtype == np.float32
         and min(*x.shape, *kernel.shape) > 0
         and math.prod(geometry.size) <= _MOST_CELLS
         and min(geometry.outputs(x.shape[1:-1], kernel.shape[:-2])) > 0

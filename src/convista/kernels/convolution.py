@@ -1,8 +1,13 @@
-"""Convolution and its two gradients through the native kernels: three operations, each the derivative of the others."""
+"""Convolution and its two gradients through the native kernels: three operations, each the derivative of the others.
+
+Pictures are float32 or bfloat16, kernels and their gradients always float32: with bfloat16 pictures the kernel is
+rounded inside, and sums are float32 until a picture is written.
+"""
 
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.interpreters import ad
 
@@ -13,7 +18,8 @@ from convista.kernels.geometry import ConvolutionGeometry
 def takes(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) -> bool:
     """Whether the native kernels can do this convolution; the rest is XLA's."""
     return (
-        x.dtype == kernel.dtype == np.float32
+        x.dtype in (np.float32, jnp.bfloat16)
+        and kernel.dtype == np.float32
         and x.ndim in (3, 4, 5)
         and all(before >= 0 and after >= 0 for before, after in geometry.pads)
         and all(isinstance(size, int) for size in (*x.shape, *kernel.shape))
@@ -37,8 +43,9 @@ def attributes(geometry: ConvolutionGeometry) -> dict:
     return {name: np.array(values, np.int64) for name, values in named.items()} | {"groups": np.int64(geometry.groups)}
 
 
-def _call(handler, shape, *arrays, **attributes):
-    return native.call(handler, jax.ShapeDtypeStruct(shape, np.float32), *arrays, **attributes)
+def _call(handler, result, *arrays, **attributes):
+    """Call the handler for the dtype of the first array, a picture."""
+    return native.call(native.pictures(handler, arrays[0].dtype), jax.ShapeDtypeStruct(*result), *arrays, **attributes)
 
 
 def _forward_shape(x, kernel, geometry):
@@ -47,15 +54,15 @@ def _forward_shape(x, kernel, geometry):
 
 def _forward(x, kernel, *, geometry):
     shape = _forward_shape(x, kernel, geometry)
-    return _call("convolution_forward", shape, x, kernel, **attributes(geometry), relu=False)
+    return _call("convolution_forward", (shape, x.dtype), x, kernel, **attributes(geometry), relu=False)
 
 
 def _input_gradient(gradient, kernel, *, geometry, shape):
-    return _call("convolution_input_gradient", shape, gradient, kernel, **attributes(geometry))
+    return _call("convolution_input_gradient", (shape, gradient.dtype), gradient, kernel, **attributes(geometry))
 
 
 def _kernel_gradient(x, gradient, *, geometry, shape):
-    return _call("convolution_kernel_gradient", shape, x, gradient, **attributes(geometry))
+    return _call("convolution_kernel_gradient", (shape, np.float32), x, gradient, **attributes(geometry))
 
 
 FORWARD = primitive.primitive(
@@ -71,7 +78,7 @@ INPUT_GRADIENT = primitive.primitive(
 KERNEL_GRADIENT = primitive.primitive(
     "convolution_kernel_gradient",
     _kernel_gradient,
-    lambda x, gradient, *, geometry, shape: x.update(shape=shape, weak_type=False),
+    lambda x, gradient, *, geometry, shape: x.update(shape=shape, dtype=np.dtype(np.float32), weak_type=False),
 )
 
 # y = x ∗ w, dx = y ∗ᵀ w, dw = x ⋆ y: with two of the three given, the third is linear in each of them.

@@ -11,11 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
-INSTRUCTION_SETS = ("portable", "avx2", "avx512")
+# Each has all that those before it have. The last two differ from "avx512" in bfloat16 alone.
+INSTRUCTION_SETS = ("portable", "avx2", "avx512", "avx512_bf16", "amx")
 
-HANDLERS = (
-    "block_forward",
-    "block_gradient",
+# For pictures of float32 under these names, of bfloat16 under these names with "_bfloat16" behind them.
+_BOTH = (
     "convolution_forward",
     "convolution_input_gradient",
     "convolution_kernel_gradient",
@@ -23,12 +23,12 @@ HANDLERS = (
     "max_pooling_gradient",
     "sum_pooling_forward",
     "sum_pooling_gradient",
-    "threads",
 )
+HANDLERS = (*_BOTH, *(f"{name}_bfloat16" for name in _BOTH), "block_forward", "block_gradient", "threads")
 
 # What handlers take and return. It is part of their names in compiled programs, which are kept on disk: handlers that
 # an old program was compiled for are then not found, instead of called wrongly. native/ffi.cc has the same number.
-INTERFACE = 2
+INTERFACE = 3
 
 _FILE = Path(__file__).with_name("_native.so")
 
@@ -38,7 +38,7 @@ def target(handler: str) -> str:
 
     Example:
         >>> target("threads")
-        'convista_threads_2'
+        'convista_threads_3'
     """
     return f"convista_{handler}_{INTERFACE}"
 
@@ -103,6 +103,16 @@ def call(handler: str, results: Any, *arrays: jax.Array, **attributes: Any) -> A
     """
     library()  # programs that are traced without a choice of kernels need it registered too
     return jax.ffi.ffi_call(target(handler), results)(*arrays, **attributes)
+
+
+def pictures(handler: str, dtype: Any) -> str:
+    """Return the name of a handler for pictures of a dtype.
+
+    Example:
+        >>> pictures("max_pooling_forward", jax.numpy.bfloat16)
+        'max_pooling_forward_bfloat16'
+    """
+    return f"{handler}_bfloat16" if dtype == jax.numpy.bfloat16 else handler
 
 
 def threads() -> int:

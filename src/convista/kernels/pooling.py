@@ -19,7 +19,7 @@ _LARGEST_WINDOW = 1 << 30
 def takes(x: jax.Array, geometry: PoolingGeometry) -> bool:
     """Whether the native kernels can do this pooling; the rest is XLA's."""
     return (
-        x.dtype == np.float32
+        x.dtype in (np.float32, jnp.bfloat16)
         and x.ndim in (3, 4, 5)
         and all(isinstance(size, int) for size in x.shape)
         and all(size > 0 for size in x.shape)
@@ -59,8 +59,10 @@ def _attributes(geometry: PoolingGeometry) -> dict:
     return {name: np.array(values, np.int64) for name, values in named.items()}
 
 
-def _floats(shape):
-    return jax.ShapeDtypeStruct(shape, np.float32)
+def _call(handler, results, *arrays, **attributes):
+    """Call the handler for the dtype of the first array; results are given by their shapes and dtypes."""
+    described = [jax.ShapeDtypeStruct(*result) for result in results]
+    return native.call(native.pictures(handler, arrays[0].dtype), described, *arrays, **attributes)
 
 
 def _output_shape(x, geometry):
@@ -72,17 +74,17 @@ def _output(x, *, geometry):
 
 
 def _max(x, *, geometry):
-    return native.call("max_pooling_forward", [_floats(_output_shape(x, geometry))], x, **_attributes(geometry))[0]
+    return _call("max_pooling_forward", [(_output_shape(x, geometry), x.dtype)], x, **_attributes(geometry))[0]
 
 
 def _max_and_winner(x, *, geometry):
     shape = _output_shape(x, geometry)
-    results = [_floats(shape), jax.ShapeDtypeStruct(shape, index_dtype(geometry))]
-    return native.call("max_pooling_forward", results, x, **_attributes(geometry))
+    results = [(shape, x.dtype), (shape, index_dtype(geometry))]
+    return _call("max_pooling_forward", results, x, **_attributes(geometry))
 
 
 def _spread(gradient, winner, *, geometry, shape):
-    return native.call("max_pooling_gradient", _floats(shape), gradient, winner, **_attributes(geometry))
+    return _call("max_pooling_gradient", [(shape, gradient.dtype)], gradient, winner, **_attributes(geometry))[0]
 
 
 def _pick(x, winner, *, geometry):
@@ -102,12 +104,12 @@ def _pick(x, winner, *, geometry):
 
 
 def _summed(x, *, geometry, mean):
-    shape = _floats(_output_shape(x, geometry))
-    return native.call("sum_pooling_forward", shape, x, **_attributes(geometry), mean=mean)
+    results = [(_output_shape(x, geometry), x.dtype)]
+    return _call("sum_pooling_forward", results, x, **_attributes(geometry), mean=mean)[0]
 
 
 def _summed_gradient(gradient, *, geometry, shape, mean):
-    return native.call("sum_pooling_gradient", _floats(shape), gradient, **_attributes(geometry), mean=mean)
+    return _call("sum_pooling_gradient", [(shape, gradient.dtype)], gradient, **_attributes(geometry), mean=mean)[0]
 
 
 _average = functools.partial(_summed, mean=True)

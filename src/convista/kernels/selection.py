@@ -23,7 +23,9 @@ class Selection:
     """What convolutions and poolings run through on this machine.
 
     Args:
-        kernels: ``"avx512"``, ``"avx2"``, ``"portable"`` or ``"xla"``.
+        kernels: ``"amx"``, ``"avx512_bf16"``, ``"avx512"``, ``"avx2"``, ``"portable"`` or ``"xla"``. The first two are
+            AVX-512 for float32, and for bfloat16 tiles or ``vdpbf16ps``; the next three widen bfloat16 to float32 in
+            registers.
         reason: Why these.
     """
 
@@ -37,14 +39,14 @@ class Selection:
 
 
 def describe() -> Selection:
-    """Return what convolutions and poolings of float32 run through, and why.
+    """Return what convolutions and poolings of float32 and bfloat16 run through, and why.
 
     Raises:
         ArgumentError: CONVISTA_KERNELS names no kernels.
         ConvistaError: It names kernels that this installation or this processor does not have.
 
     Example:
-        >>> describe().kernels in ("avx512", "avx2", "portable", "xla")
+        >>> describe().kernels in ("amx", "avx512_bf16", "avx512", "avx2", "portable", "xla")
         True
     """
     return _select(native.environment(VARIABLE), jax.default_backend())

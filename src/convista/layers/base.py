@@ -78,6 +78,10 @@ class Layer(metaclass=Checked):
     merges: ClassVar[bool] = False  # takes several inputs
     uses_mask: ClassVar[bool] = False  # must know which rows of a batch only fill it up
     minimum_rank: ClassVar[int] = 1  # axes of one example
+    in_float32: ClassVar[bool] = False  # computes in float32 under every policy
+    rounds_parameters: ClassVar[bool] = (
+        False  # takes float32 parameters with bfloat16 inputs: their gradients stay float32
+    )
     absent_arguments: ClassVar[Mapping[str, Absent]] = _ABSENT
 
     def __post_init__(self) -> None:

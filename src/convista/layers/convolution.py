@@ -14,6 +14,7 @@ from convista.layers.initializers import Initializer
 from convista.layers.sliding_kernel import SlidingKernel
 from convista.ops import activation as activations
 from convista.ops.convolution import ConvolutionGeometry, convolution
+from convista.shapes import Window
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class _Convolution(SlidingKernel):
             raise ArgumentError(
                 "groups divides filters", where=self.where, received=f"filters={self.filters}, groups={self.groups}"
             )
+
+    @property
+    def window(self) -> Window:
+        """The kernel's geometry."""
+        return self._window
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return ``(*output sizes, filters)``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from convista import arguments
 from convista.arguments import Shape
@@ -44,6 +45,8 @@ class Dense(Layer):
     use_bias: bool = True
     kernel_initializer: str | Initializer = "glorot_uniform"
     bias_initializer: str | Initializer = "zeros"
+
+    rounds_parameters: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

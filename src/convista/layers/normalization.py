@@ -60,6 +60,7 @@ class BatchNormalization(Layer):
     moving_variance_initializer: str | Initializer = "ones"
 
     uses_mask: ClassVar[bool] = True
+    in_float32: ClassVar[bool] = True  # a variance is a small difference of large sums
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -148,6 +149,8 @@ class LayerNormalization(Layer):
     beta_initializer: str | Initializer = "zeros"
     gamma_initializer: str | Initializer = "ones"
 
+    in_float32: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         for axis in self._given:
@@ -232,6 +235,8 @@ class GroupNormalization(Layer):
     scale: bool = True
     beta_initializer: str | Initializer = "zeros"
     gamma_initializer: str | Initializer = "ones"
+
+    in_float32: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -174,6 +174,8 @@ class Normalization(Layer):
     mean: Any = None
     variance: Any = None
     invert: bool = False
+
+    in_float32: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

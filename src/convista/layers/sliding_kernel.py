@@ -48,6 +48,7 @@ class SlidingKernel(Layer):
     bias_initializer: str | Initializer
 
     rank: ClassVar[int] = 2
+    rounds_parameters: ClassVar[bool] = True
     initialized: ClassVar[tuple[str, ...]] = ("kernel", "bias")  # what has an argument …_initializer
 
     def __post_init__(self) -> None:

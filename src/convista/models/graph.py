@@ -15,6 +15,7 @@ from convista.layers.inference import Node, infer
 from convista.layers.input import InputLayer
 from convista.layers.reshaping import Reshape
 from convista.layers.symbolic import SymbolicTensor, nodes_of
+from convista.models.policy import operands
 from convista.models.program import blocks
 from convista.shapes import ReceptiveField, count
 
@@ -131,6 +132,7 @@ class Graph:
         training: bool = False,
         key: jax.Array | None = None,
         mask: jax.Array | None = None,
+        policy: str = "float32",
     ) -> tuple[Any, Tree]:
         """Return ``(outputs, state)`` for a batch; a pure function.
 
@@ -141,6 +143,7 @@ class Graph:
             training: Whether dropout drops and batch statistics are used.
             key: Random key for dropout; each layer mixes in its own place.
             mask: ``(N,)``, 0 for rows that only fill up the batch.
+            policy: In which precision layers compute; outputs are float32.
 
         Returns:
             One array, or a tuple with one for each output; and the new state.
@@ -159,13 +162,16 @@ class Graph:
                 continue
             if place in found:
                 block = found[place]
-                values.append(block.apply(params, new_state, values[block.source]))
+                name, whole = block.names[0], place in self.outputs
+                own, (source,) = operands(policy, block.convolution, params[name], [values[block.source]], last=whole)
+                values.append(block.apply({**params, name: own}, new_state, source))
                 continue
             taken: Any = [values[spot] for spot in node.inputs]
             own_key = None if key is None else jax.random.fold_in(key, place)
             extra = {"mask": mask} if node.layer.uses_mask else {}
+            own, taken = operands(policy, node.layer, params.get(node.name, {}), taken, last=place in self.outputs)
             value, kept = node.layer.apply(
-                params.get(node.name, {}),
+                own,
                 new_state.get(node.name, {}),
                 taken if node.layer.merges else taken[0],
                 training=training,

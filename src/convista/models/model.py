@@ -102,7 +102,12 @@ class Model(Network):
         """Let a model without input shape take that of the data; a functional model always has one."""
 
     def compile(
-        self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Sequence[Any] | None = None, **unknown: Any
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Sequence[Any] | None = None,
+        policy: str | None = None,
+        **unknown: Any,
     ) -> None:
         """Say how to learn.
 
@@ -110,6 +115,7 @@ class Model(Network):
             optimizer: Name, optimizer, or an optax transformation.
             loss: Name, loss, or a function ``(y_true, y_pred) -> (N,)``.
             metrics: Names or metrics to watch.
+            policy: In which precision to compute, ``"float32"`` or ``"mixed_bfloat16"``; ``None`` leaves it as it is.
             **unknown: Refused with a suggestion.
 
         Raises:
@@ -120,10 +126,12 @@ class Model(Network):
         if unknown:
             name = next(iter(unknown))
             raise ArgumentError(
-                "compile takes optimizer, loss and metrics",
+                "compile takes optimizer, loss, metrics and policy",
                 received=f"{name}={unknown[name]!r}",
-                fix=suggest(name, ("optimizer", "loss", "metrics")),
+                fix=suggest(name, ("optimizer", "loss", "metrics", "policy")),
             )
+        if policy is not None:
+            self.policy = policy
         self._compilation = Compilation.of(optimizer, loss, metrics or ())
         self._forget_programs()
         if self._train is not None:

@@ -15,6 +15,7 @@ from convista.kernels.compiler import use_cache
 from convista.layers.base import Layer
 from convista.models import memory
 from convista.models.graph import Graph, Tree
+from convista.models.policy import checked_policy, global_policy
 from convista.models.seed import Streams, checked_seed, default_seed
 from convista.models.summary import Summary, summarize
 from convista.training.step import TrainState
@@ -35,6 +36,7 @@ class Network:
         self.seed = default_seed() if seed is None else checked_seed(seed)
         self.classes: tuple[str, ...] | None = None
         self._preprocessing: Preprocessing | None = None
+        self._policy = global_policy()
         self._train: TrainState | None = None
         self._named: dict[int, Layer] = {}
 
@@ -48,6 +50,22 @@ class Network:
         if value != self._preprocessing:
             self._forget_programs()
         self._preprocessing = value
+
+    @property
+    def policy(self) -> str:
+        """In which precision the model computes: ``"float32"`` or ``"mixed_bfloat16"``; saved with the model.
+
+        Raises:
+            ArgumentError: Set to another policy.
+        """
+        return self._policy
+
+    @policy.setter
+    def policy(self, value: str) -> None:
+        policy = checked_policy(value, where=self._where)
+        if policy != self._policy:
+            self._forget_programs()
+        self._policy = policy
 
     def _forget_programs(self) -> None:
         """Drop compiled programs: what they hold as a constant, the graph or a scale, has changed."""
@@ -236,7 +254,8 @@ class Network:
             key: Random key for dropout.
             mask: ``(N,)``, 0 for rows that only fill up the batch.
         """
-        return self.graph.apply(params, state, self._prepared(x), training=training, key=key, mask=mask)
+        x = self._prepared(x)
+        return self.graph.apply(params, state, x, training=training, key=key, mask=mask, policy=self.policy)
 
     def _prepared(self, x: Any) -> Any:
         scale = self.preprocessing.scale if self.preprocessing is not None else None

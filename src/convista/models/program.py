@@ -13,14 +13,17 @@ import jax.numpy as jnp
 from convista.kernels import selection
 from convista.layers.activation import Activation, ReLU
 from convista.layers.base import Layer, Variables
-from convista.layers.convolution import Conv2D
+from convista.layers.convolution import Conv1D, Conv2D, Conv3D
 from convista.layers.inference import Node
 from convista.layers.normalization import BatchNormalization
-from convista.layers.pooling import MaxPooling2D
+from convista.layers.pooling import MaxPooling1D, MaxPooling2D, MaxPooling3D
 from convista.ops import activation as activations
 from convista.ops.block import block
 from convista.ops.convolution import ConvolutionGeometry
 from convista.ops.pooling import PoolingGeometry
+
+Convolution = Conv1D | Conv2D | Conv3D
+MaxPooling = MaxPooling1D | MaxPooling2D | MaxPooling3D
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,10 @@ class Block:
     places: tuple[int, ...]
     source: int
     names: tuple[str, str | None]
-    convolution: Conv2D
+    convolution: Convolution
     normalization: BatchNormalization | None
     relu: bool
-    pooling: MaxPooling2D | None
+    pooling: MaxPooling | None
 
     def apply(self, params: Mapping[str, Variables], state: Mapping[str, Variables], x: jax.Array) -> jax.Array:
         """Return what the last node gives for what the first one takes."""
@@ -96,19 +99,21 @@ def blocks(nodes: Sequence[Node], outputs: Sequence[int], *, training: bool) -> 
     found = {}
     for place, node in enumerate(nodes):
         layer = node.layer
-        if isinstance(layer, Conv2D) and _is_plain(layer):
+        if isinstance(layer, Convolution) and _is_plain(layer):
             whole = _block(nodes, following, place, layer, training)
             if len(whole.places) > 1 or whole.relu or layer.use_bias:
                 found[whole.places[-1]] = whole
     return found
 
 
-def _is_plain(layer: Conv2D) -> bool:
-    # A class of the user's own that is built on Conv2D may do something else.
-    return type(layer) is Conv2D and activations.name_of(layer.activation) in ("linear", "relu")
+def _is_plain(layer: Convolution) -> bool:
+    # A class of the user's own that is built on one of these may do something else.
+    return type(layer) in (Conv1D, Conv2D, Conv3D) and activations.name_of(layer.activation) in ("linear", "relu")
 
 
-def _block(nodes: Sequence[Node], following: Mapping[int, int], place: int, first: Conv2D, training: bool) -> Block:
+def _block(
+    nodes: Sequence[Node], following: Mapping[int, int], place: int, first: Convolution, training: bool
+) -> Block:
     places = [place]
 
     def after() -> Node | None:
@@ -117,7 +122,7 @@ def _block(nodes: Sequence[Node], following: Mapping[int, int], place: int, firs
     relu = activations.name_of(first.activation) == "relu"
     normalization, pooling, name = None, None, None
     node = after()
-    if node and _normalizes_channels(node.layer) and not (relu or training):
+    if node and _normalizes_channels(node.layer, first.rank) and not (relu or training):
         normalization, name = node.layer, node.name
         places.append(following[places[-1]])
         node = after()
@@ -125,14 +130,14 @@ def _block(nodes: Sequence[Node], following: Mapping[int, int], place: int, firs
         relu = node.layer.activation_name == "relu"
         places.append(following[places[-1]])
         node = after()
-    if node and type(node.layer) is MaxPooling2D:
+    if node and isinstance(node.layer, MaxPooling) and type(node.layer) in (MaxPooling1D, MaxPooling2D, MaxPooling3D):
         pooling = node.layer
         places.append(following[places[-1]])
     return Block(tuple(places), nodes[place].inputs[0], (nodes[place].name, name), first, normalization, relu, pooling)
 
 
-def _normalizes_channels(layer: Layer) -> TypeGuard[BatchNormalization]:
-    return type(layer) is BatchNormalization and layer.axis in (-1, 3)
+def _normalizes_channels(layer: Layer, rank: int) -> TypeGuard[BatchNormalization]:
+    return type(layer) is BatchNormalization and layer.axis in (-1, rank + 1)
 
 
 def _keeps_order(layer: Layer) -> bool:

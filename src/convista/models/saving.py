@@ -22,6 +22,7 @@ from convista.layers.inference import Node
 from convista.layers.input import InputLayer
 from convista.models import archive, memory, weights
 from convista.models.graph import Graph
+from convista.models.policy import checked_policy
 from convista.models.seed import checked_seed
 from convista.training.compilation import Compilation
 
@@ -179,6 +180,8 @@ def model_config(model: Model) -> dict[str, Any]:
         "classes": None if model.classes is None else list(model.classes),
         "preprocessing": None if model.preprocessing is None else model.preprocessing.to_config(),
     }
+    if model.policy != "float32":  # files of other models stay byte for byte what they were before there were policies
+        config["policy"] = model.policy
     if model._compilation is not None:
         config["training"] = _training_config(model)
     return config
@@ -248,6 +251,8 @@ def _take_description(model: Model, config: Mapping[str, Any]) -> None:
     model.classes = None if classes is None else tuple(classes)
     with _field("preprocessing", "it says how pictures become inputs"):
         model.preprocessing = None if preprocessing is None else Preprocessing.from_config(preprocessing)
+    with _field("policy", "it is a policy"):
+        model.policy = checked_policy(config.get("policy", "float32"))
     with _field("nodes", "they make a network that runs"):
         memory.check_weights(model.graph, "the model")
         memory.check_activations(model.graph, "the model")

@@ -26,7 +26,8 @@ def convolution(
 
     Args:
         x: Input, ``(batch, *spatial, channels)``.
-        kernel: Weights, ``(*window, channels // groups, filters)``.
+        kernel: Weights, ``(*window, channels // groups, filters)``; with ``x`` in bfloat16 they may be float32, are
+            then rounded to bfloat16, and their gradient is float32.
         geometry: Strides, padding, dilation and groups.
         bias: One number a filter, ``(filters,)``, or none.
 
@@ -40,16 +41,23 @@ def convolution(
 
     Source: Y. LeCun et al., «Gradient-based learning applied to document recognition», 1998; lecture 000.
     """
+    kernel = _exact(x, kernel)
     if native.takes(x, kernel, geometry) and selection.describe().native:
         y = native.forward(x, kernel, geometry)
-    elif bias is not None and _is_one_channel(kernel, geometry):
-        return _one_channel_with_bias(x, kernel, bias, geometry)
+    elif bias is not None and bias.dtype == x.dtype and _is_one_channel(kernel, geometry):
+        return _one_channel_with_bias(x, kernel.astype(x.dtype), bias, geometry)
     else:
         y = _through_xla(x, kernel, geometry)
     return y if bias is None else add_bias(y, bias)
 
 
+def _exact(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Return a bfloat16 kernel in float32: no bit is lost, and its gradient is added in float32."""
+    return kernel.astype(jnp.float32) if x.dtype == kernel.dtype == jnp.bfloat16 else kernel
+
+
 def _through_xla(x: jax.Array, kernel: jax.Array, geometry: ConvolutionGeometry) -> jax.Array:
+    kernel = kernel.astype(x.dtype)
     if geometry.groups > 1:
         return _xla_convolution(x, kernel, geometry)
     if _is_one_channel(kernel, geometry):
@@ -283,9 +291,10 @@ def transposed_convolution(
     Source: V. Dumoulin, F. Visin, «A guide to convolution arithmetic for deep learning», 2016; lecture 002.
     """
     shape = (x.shape[0], *sizes, kernel.shape[-2])
+    kernel = _exact(x, kernel)
     if native.takes(x, kernel, geometry) and selection.describe().native:
         return native.transposed(x, kernel, geometry, shape)
-    return _transposed_through_xla(x, kernel, geometry, shape)
+    return _transposed_through_xla(x, kernel.astype(x.dtype), geometry, shape)
 
 
 # With gradients of its own for the same reason as the convolution: they are a convolution and a kernel's gradient.
