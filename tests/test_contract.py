@@ -45,6 +45,11 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "Dense": [Example(layers.Dense(3, activation="softmax"), (7,)), Example(layers.Dense(3))],
     "Dropout": [Example(layers.Dropout(0.5))],
+    "Filter2D": [
+        Example(layers.Filter2D("sobel")),
+        Example(layers.Filter2D("gaussian_blur", 5, 1.5, padding="reflect")),
+        Example(layers.Filter2D("laplace", padding="valid")),
+    ],
     "Flatten": [Example(layers.Flatten())],
     "GlobalAveragePooling2D": [Example(layers.GlobalAveragePooling2D())],
     "GlobalMaxPooling2D": [Example(layers.GlobalMaxPooling2D(keepdims=True))],

@@ -6,6 +6,7 @@ from convista.layers.activation import Activation, ReLU, Softmax
 from convista.layers.base import Layer, Parameter, register
 from convista.layers.convolution import Conv2D
 from convista.layers.dense import Dense
+from convista.layers.filtering import Filter2D
 from convista.layers.input import Input, InputLayer
 from convista.layers.merging import Add, Concatenate
 from convista.layers.normalization import BatchNormalization
@@ -29,6 +30,7 @@ __all__ = [
     "Conv2D",
     "Dense",
     "Dropout",
+    "Filter2D",
     "Flatten",
     "GlobalAveragePooling2D",
     "GlobalAvgPool2D",
