@@ -71,7 +71,11 @@ def test_the_polynomial_of_the_paper():
 
 @pytest.mark.parametrize("inner", [SGD(0.1, momentum=0.9), Adam(), AdamW(0.01, 0.1), RMSprop(momentum=0.5)], ids=str)
 def test_what_was_pruned_stays_exactly_zero(inner):
-    params = {"a": {"kernel": numbers(8, 5), "bias": numbers(5)}, "b": {"gamma": numbers(4)}}
+    params = {
+        "a": {"kernel": numbers(8, 5), "bias": numbers(5)},
+        "b": {"gamma": numbers(4)},
+        "c": {"depthwise_kernel": numbers(2, 5)},
+    }
     params = jax.tree.map(jnp.asarray, params)
     rule = Pruned(inner, ConstantSparsity(0.7, begin_step=3)).transform()
     state = rule.init(params)
@@ -88,6 +92,7 @@ def test_what_was_pruned_stays_exactly_zero(inner):
             np.testing.assert_array_equal(now, zero)
     assert np.asarray(params["a"]["bias"]).all()
     assert np.asarray(params["b"]["gamma"]).all()
+    assert sparsity_of(params) == {"a": 0.7, "c": 0.7}
 
 
 def test_weights_that_stay_move_as_in_a_smaller_network():

@@ -18,6 +18,8 @@ from convista.training import optimizers
 from convista.training.configuration import Configurable, build
 from convista.training.optimizers import Optimizer
 
+Masks = dict[str, dict[str, Array]]
+
 _BITS = 31  # of a positive float32: as whole numbers they are in the same order
 
 
@@ -220,7 +222,7 @@ class Pruned(Optimizer):
         inner, schedule = self.inner.transform(), self.schedule
 
         def init(params: Any) -> PrunedState:
-            masks = {name: jnp.ones(params[name]["kernel"].shape, bool) for name in self._prunable(params)}
+            masks = jax.tree.map(lambda kernel: jnp.ones(kernel.shape, bool), self._prunable(params))
             return PrunedState(jnp.int32(0), masks, inner.init(params))
 
         def update(
@@ -230,9 +232,9 @@ class Pruned(Optimizer):
             updates, memory = inner.update(masked, state.inner, params, learning_rate=learning_rate, **extra)
             count = optax.safe_increment(state.steps)
 
-            def choose(masks: dict[str, Array]) -> dict[str, Array]:
-                moved, share = optax.apply_updates(params, updates), schedule(count)
-                return {name: mask & largest(moved[name]["kernel"], share) for name, mask in masks.items()}
+            def choose(masks: Masks) -> Masks:
+                moved, share = self._prunable(optax.apply_updates(params, updates)), schedule(count)
+                return jax.tree.map(lambda mask, kernel: mask & largest(kernel, share), masks, moved)
 
             masks = lax.cond(self._chooses(count), choose, lambda masks: masks, state.masks)
             return _where(masks, updates, jax.tree.map(jnp.negative, params)), PrunedState(count, masks, memory)
@@ -243,14 +245,22 @@ class Pruned(Optimizer):
         begin, end = self.schedule.rises
         return (count == end) | ((count >= begin) & (count < end) & (count % self.frequency == 0))
 
-    def _prunable(self, params: Any) -> list[str]:
+    def _prunable(self, params: Any) -> Masks:
         for name in self.keep:
             if name not in params:
                 raise ArgumentError(
                     "keep names layers that learn", where="Pruned", received=f"{name!r}", fix=suggest(name, params)
                 )
-        kernels = {name: arrays["kernel"] for name, arrays in params.items() if "kernel" in arrays}
-        return [name for name, kernel in kernels.items() if name not in self.keep and kernel.ndim >= 2]
+        return {name: kernels for name, kernels in _kernels(params).items() if name not in self.keep}
+
+
+def _kernels(params: Any) -> Masks:
+    """Return the arrays that multiply inputs: those called kernel, also ``depthwise_kernel`` and the like."""
+    found = {
+        layer: {name: array for name, array in arrays.items() if name.endswith("kernel") and array.ndim >= 2}
+        for layer, arrays in params.items()
+    }
+    return {layer: arrays for layer, arrays in found.items() if arrays}
 
 
 def from_config(config: object) -> Optimizer:
@@ -279,18 +289,17 @@ class PrunedState(NamedTuple):
     """What `Pruned` remembers: the updates made, which weights are left, and the inner optimizer's memory."""
 
     steps: Array
-    masks: dict[str, Array]
+    masks: Masks
     inner: Any
 
 
-def _where(masks: dict[str, Array], kept: Any, pruned: Any) -> Any:
-    """Return one tree, with another's kernels where the masks are false."""
-    return {
-        name: {**arrays, "kernel": jnp.where(masks[name], arrays["kernel"], pruned[name]["kernel"])}
-        if name in masks
-        else arrays
-        for name, arrays in kept.items()
+def _where(masks: Masks, kept: Any, pruned: Any) -> Any:
+    """Return one tree, with another's numbers where the masks are false."""
+    chosen = {
+        layer: {name: jnp.where(mask, kept[layer][name], pruned[layer][name]) for name, mask in named.items()}
+        for layer, named in masks.items()
     }
+    return {layer: {**arrays, **chosen.get(layer, {})} for layer, arrays in kept.items()}
 
 
 def largest(weights: Array, share: ArrayLike) -> Array:
@@ -342,4 +351,7 @@ def sparsity_of(params: Any) -> dict[str, float]:
         >>> sparsity_of({"dense": {"kernel": jnp.array([[0.0, 1.0]]), "bias": jnp.zeros(2)}})
         {'dense': 0.5}
     """
-    return {name: float(jnp.mean(arrays["kernel"] == 0)) for name, arrays in params.items() if "kernel" in arrays}
+    return {
+        layer: sum(int(jnp.sum(array == 0)) for array in arrays.values()) / sum(array.size for array in arrays.values())
+        for layer, arrays in _kernels(params).items()
+    }
