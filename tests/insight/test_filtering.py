@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from convista.errors import ArgumentError, DataError, ShapeError
+from convista.insight import filtering
 from convista.insight.filtering import FilteredPicture, filter_picture
+from convista.layers import Filter2D
 from oracles.compare import Tolerance, agree
 
 ndimage = pytest.importorskip("scipy.ndimage")
@@ -54,6 +56,17 @@ def test_grey_levels_are_cut_off(photo):
     expected = ndimage.gaussian_filter(photo.astype(np.float64), (1.5, 1.5, 0), mode="nearest", radius=(5, 5, 0))
     agree(soft.values, expected, LEVELS)
     assert "cut off" not in soft.meaning
+
+
+@pytest.mark.parametrize("padding", ["nearest", "reflect", "same", "valid"])
+def test_bands_are_not_seen(photo, padding, monkeypatch):
+    whole = filter_picture(photo, "gaussian_blur", 5, padding=padding)
+    alone, _ = Filter2D("gaussian_blur", 5, padding=padding).apply(
+        {}, {}, photo[None].astype(np.float32), training=False, key=None
+    )
+    agree(whole.values, alone[0], LEVELS)
+    monkeypatch.setattr(filtering, "_VALUES_AT_ONCE", 70)
+    agree(filter_picture(photo, "gaussian_blur", 5, padding=padding).values, whole.values, LEVELS)
 
 
 def test_even_ground_is_black_or_grey():

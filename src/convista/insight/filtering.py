@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,7 +15,16 @@ from convista.data.pictures import FORMATS, read_picture
 from convista.errors import ArgumentError
 from convista.insight.files import write_whole
 
+if TYPE_CHECKING:
+    from convista.layers import Filter2D
+
 _MAGNITUDE, _SIGNED, _GREYS = "magnitude", "signed", "greys"
+_BORDERS: dict[str, Literal["edge", "reflect", "constant"]] = {
+    "nearest": "edge",
+    "reflect": "reflect",
+    "same": "constant",
+}
+_VALUES_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,17 +146,34 @@ def filter_picture(
 
     Source: R. Gonzalez, R. Woods, «Digital Image Processing», 2018, chapters 3 and 10.
     """
-    import jax.numpy as jnp
-
     from convista.layers import Filter2D
 
     layer = Filter2D(kernel, size, sigma, padding)
     pixels = _pixels(picture)
     layer.output_shape(pixels.shape)
-    y, _ = layer.apply({}, {}, jnp.asarray(pixels[None], jnp.float32), training=False, key=None)
     found = layer.kernels
     kind = _MAGNITUDE if len(found) > 1 else _SIGNED if abs(float(found[0].sum())) < 1e-9 else _GREYS
-    return FilteredPicture(kernel, np.asarray(y[0]), kind)
+    return FilteredPicture(kernel, _in_bands(layer, pixels), kind)
+
+
+def _in_bands(layer: Filter2D, pixels: np.ndarray) -> np.ndarray:
+    """Return what a filter makes of a picture, a band of rows at a time, so that the memory between is bounded."""
+    import jax
+    import jax.numpy as jnp
+
+    side = len(layer.kernels[0])
+    inside = dataclasses.replace(layer, padding="valid")
+    run = jax.jit(lambda x: inside.apply({}, {}, x[None].astype(jnp.float32), training=False, key=None)[0][0])
+    if layer.padding.lower() != "valid":
+        reach = ((side // 2, side // 2), (side // 2, side // 2), (0, 0))
+        pixels = np.pad(pixels, reach, mode=_BORDERS[layer.padding.lower()])
+    rows, columns, channels = pixels.shape[0] - side + 1, pixels.shape[1] - side + 1, pixels.shape[2]
+    band = max(1, min(rows, _VALUES_AT_ONCE // (columns * channels)))
+    values = np.empty((rows, columns, channels), np.float32)
+    for first in range(0, rows, band):
+        first = min(first, rows - band)  # the last band begins earlier: one shape is compiled once
+        values[first : first + band] = run(pixels[first : first + band + side - 1])
+    return values
 
 
 def _pixels(picture: Any) -> np.ndarray:
