@@ -67,6 +67,11 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "Dropout": [Example(layers.Dropout(0.5))],
     "ELU": [Example(layers.ELU(0.5))],
+    "Filter2D": [
+        Example(layers.Filter2D("sobel")),
+        Example(layers.Filter2D("gaussian_blur", 5, 1.5, padding="reflect")),
+        Example(layers.Filter2D("laplace", padding="valid")),
+    ],
     "Flatten": [Example(layers.Flatten())],
     "GELU": [Example(layers.GELU()), Example(layers.GELU(approximate=True))],
     "GaussianNoise": [Example(layers.GaussianNoise(0.5))],

@@ -27,6 +27,7 @@ _NAMES = {
     "losses": "convista.training",
     "metrics": "convista.training",
     "optimizers": "convista.training",
+    "pruning": "convista.training",
     "schedules": "convista.training",
 }
 _MODULES = ("architectures", "data", "errors", "insight", "keras", "layers", "models", "ops", "training")

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from convista.errors import ArgumentError, ShapeError
-from convista.insight import figures
+from convista.insight import as_dense, figures
+from convista.layers import AveragePooling2D, Conv2D
 
 DIGITS = [str(digit) for digit in range(10)]
 BLUE, VERMILLION = (0, 114, 178), (213, 94, 0)
@@ -160,6 +161,27 @@ def test_names_in_other_scripts_and_with_dollars(tmp_path):
     figures.confusion(matrix, names, tmp_path / "a.png")
     pictures = np.zeros((4, 8, 8, 1), np.uint8)
     figures.mistakes(pictures, [0, 1, 2, 3], [1, 2, 3, 0], [0.5] * 4, names, tmp_path / "b.png")
+
+
+def test_a_matrix_shows_shared_weights_in_one_colour(tmp_path):
+    drawn = picture(figures.dense_matrix(as_dense(Conv2D(1, 2), (3, 3, 1)), tmp_path / "a.png"))
+    kinds, counts = np.unique(drawn.reshape(-1, 3), axis=0, return_counts=True)
+    coloured = counts[(kinds.max(axis=1) - kinds.min(axis=1) > 30) & (counts > 500)]
+    assert len(coloured) == 4  # weights, each in four cells
+    assert coloured.max() < 1.2 * coloured.min()
+    assert counts.max() > 20 * coloured.max() / 4
+
+
+def test_matrices_of_many_sizes(tmp_path):
+    for layer, shape in [(Conv2D(2, 3), (9, 9, 1)), (AveragePooling2D(2), (4, 4, 2)), (Conv2D(3, 1), (1, 1, 2))]:
+        drawn = picture(figures.dense_matrix(as_dense(layer, shape), tmp_path / "a.png"))
+        assert 150 < drawn.mean() < 255
+    with pytest.raises(ArgumentError) as caught:
+        figures.dense_matrix(as_dense(Conv2D(1, 1), (65, 65, 1)), tmp_path / "a.png")
+    assert str(caught.value) == (
+        "dense_matrix: a matrix is drawn up to 4,096 inputs and outputs. Received 4,225 × 4,225. "
+        "Give as_dense a smaller input_shape: the pattern is the same."
+    )
 
 
 def test_same_bytes_whatever_the_users_settings(tmp_path, wrong):

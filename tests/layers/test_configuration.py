@@ -147,6 +147,7 @@ NON_DEFAULT = {
     "Dense": [
         {"units": 3, "activation": "tanh", "use_bias": False, "kernel_initializer": "zeros", "bias_initializer": "ones"}
     ],
+    "Filter2D": [{"kernel": "gaussian_blur", "size": 5, "sigma": 1.5, "padding": "reflect"}, {"kernel": "sobel"}],
     "Flatten": [{"name": "f"}],
     "Reshape": [{"target_shape": (2, -1)}],
     "Dropout": [{"rate": 0.3, "noise_shape": (None, 1, 1, 3), "seed": 4}],

@@ -1,1 +1,21 @@
-"""Seeing into models and runs: figures and the folders that hold them."""
+"""Seeing into models and runs: figures, the folders that hold them, and what a convolution is as a matrix."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convista.insight.dense import DenseMatrix as DenseMatrix
+    from convista.insight.dense import as_dense as as_dense
+
+_NAMES = {"DenseMatrix": "convista.insight.dense", "as_dense": "convista.insight.dense"}
+
+__all__ = [*_NAMES]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: the command line imports this package before anything heavy."""
+    if name not in _NAMES:
+        raise AttributeError(f"module 'convista.insight' has no attribute {name!r}")
+    return getattr(importlib.import_module(_NAMES[name]), name)

@@ -14,10 +14,13 @@ import numpy as np
 
 from convista.atomic import write_whole
 from convista.errors import ArgumentError, ShapeError
+from convista.shapes import times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from convista.insight.dense import DenseMatrix
 
 DOTS_PER_INCH = 120
 _BLUE, _VERMILLION, _GREY = "#0072B2", "#D55E00", "#595959"  # Okabe and Ito's colours: apart for every kind of eye
@@ -42,6 +45,8 @@ _LONGEST_CLASS_BESIDE_A_PICTURE = 11
 _UNITS = {"loss": "mean loss per picture", "accuracy": "share of pictures named right", "learning_rate": "step size"}
 _MOST_NUMBERED = 20
 _MOST_LABELLED = 40
+_MOST_DRAWN = 4_096
+_MOST_ROWS_NUMBERED = 12
 
 
 def curves(history: Mapping[str, Sequence[float]], path: str | os.PathLike[str]) -> Path:
@@ -180,6 +185,91 @@ def mistakes(
         title = f"Mistakes: {len(wrong):,} of {len(truths):,} pictures{shown}"
         figure.text(0.5, 1 - 0.12 / height, title, ha="center", va="top", fontsize=12, fontweight="bold")
         return _save(figure, path)
+
+
+def dense_matrix(matrix: DenseMatrix, path: str | os.PathLike[str]) -> Path:
+    """Draw the matrix that a convolution is: one row for each output, one column for each input.
+
+    Connections through the same weight have the same colour, so that sharing is seen as diagonals; what is not
+    connected is white. Up to 12 outputs the numbers of the weights stand in the cells.
+
+    Args:
+        matrix: What ``as_dense`` returned; with at most 4,096 inputs and outputs, so that a pixel is no crowd.
+        path: The PNG file to write.
+
+    Returns:
+        The path.
+
+    Raises:
+        ArgumentError: The matrix is too large for a picture.
+
+    Example:
+        >>> import tempfile
+        >>> from convista.insight.dense import as_dense
+        >>> from convista.layers import Conv2D
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     dense_matrix(as_dense(Conv2D(1, 2), (3, 3, 1)), Path(folder) / "matrix.png").name
+        'matrix.png'
+
+    Source: lecture 003, «Свертки».
+    """
+    outputs, inputs = matrix.shape
+    if max(outputs, inputs) > _MOST_DRAWN:
+        raise ArgumentError(
+            f"a matrix is drawn up to {_MOST_DRAWN:,} inputs and outputs",
+            where="dense_matrix",
+            received=f"{outputs:,} × {inputs:,}",
+            fix="Give as_dense a smaller input_shape: the pattern is the same",
+        )
+    with _style():
+        longest = max(outputs, inputs)
+        scale = float(np.clip(0.42 * longest, 5.0, 9.0)) / longest
+        figure = _figure(max(inputs * scale, 3.0) + 1.6, max(outputs * scale, 2.0) + 1.5)
+        axes = figure.add_subplot()
+        _draw_matrix(axes, matrix)
+        figure.suptitle(
+            f"{matrix.connections:,} of {matrix.dense_connections:,} connections, "
+            f"{matrix.weights:,} weight{'s' if matrix.weights != 1 else ''}",
+            fontsize=13,
+            fontweight="bold",
+        )
+        return _save(figure, path)
+
+
+def _draw_matrix(axes: Axes, matrix: DenseMatrix) -> None:
+    from matplotlib import colormaps
+
+    outputs, inputs = matrix.shape
+    kinds = matrix.values.astype(np.float64) if matrix.places is None else matrix.places.astype(np.float64)
+    least, most = (kinds.min(), kinds.max()) if kinds.size else (0.0, 1.0)
+    colours = np.ones((outputs, inputs, 4), np.float32)
+    # The darkest and the palest end are left out: the numbers stay readable, and no weight looks like no connection.
+    shades = colormaps["viridis"](0.15 + 0.75 * (kinds - least) / max(most - least, 1e-9))
+    colours[matrix.rows, matrix.columns] = shades
+    axes.imshow(colours, interpolation="nearest", aspect="equal")
+    axes.grid(False)
+    axes.set_xlabel(f"input, {times(matrix.input_shape)} in a row")
+    axes.set_ylabel(f"output, {times(matrix.output_shape)}")
+    axes.spines[:].set_visible(True)
+    axes.spines[:].set_color(_GREY)
+    axes.tick_params(length=0)
+    if inputs <= 2 * _MOST_NUMBERED and outputs <= _MOST_NUMBERED:
+        axes.set_xticks(range(inputs), [str(number + 1) for number in range(inputs)], fontsize=8.0)
+        axes.set_yticks(range(outputs), [str(number + 1) for number in range(outputs)], fontsize=8.0)
+        for edge in np.arange(0.5, inputs - 1):
+            axes.axvline(edge, color="#E6E6E6", linewidth=0.6)
+        for edge in np.arange(0.5, outputs - 1):
+            axes.axhline(edge, color="#E6E6E6", linewidth=0.6)
+        _write_places(axes, matrix, shades)
+
+
+def _write_places(axes: Axes, matrix: DenseMatrix, shades: np.ndarray) -> None:
+    if matrix.places is None or matrix.shape[0] > _MOST_ROWS_NUMBERED:
+        return
+    dark = shades[:, :3] @ np.array([0.299, 0.587, 0.114]) < 0.55
+    for row, column, place, is_dark in zip(matrix.rows, matrix.columns, matrix.places, dark, strict=True):
+        colour = "white" if is_dark else "black"
+        axes.text(column, row, f"w{place + 1}", ha="center", va="center", fontsize=8.0, color=colour)
 
 
 def _draw_curve(axes: Axes, name: str, training: np.ndarray, validation: np.ndarray | None) -> None:

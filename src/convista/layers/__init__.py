@@ -8,6 +8,7 @@ from convista.layers.convolution import Conv1D, Conv2D, Conv3D
 from convista.layers.cropping import Cropping1D, Cropping2D, Cropping3D
 from convista.layers.dense import Dense
 from convista.layers.depthwise_convolution import DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
+from convista.layers.filtering import Filter2D
 from convista.layers.function import Lambda, register_function
 from convista.layers.input import Input, InputLayer
 from convista.layers.merging import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
@@ -80,6 +81,7 @@ __all__ = [
     "DepthwiseConv1D",
     "DepthwiseConv2D",
     "Dropout",
+    "Filter2D",
     "Flatten",
     "GaussianNoise",
     "GlobalAveragePooling1D",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convista.errors import ArgumentError
-from convista.training import losses, metrics, optimizers
+from convista.training import losses, metrics, optimizers, pruning
 from convista.training.losses import Loss
 from convista.training.metrics import Metric
 from convista.training.optimizers import Optimizer
@@ -63,7 +63,7 @@ class Compilation:
     def from_config(cls, config: Mapping[str, Any]) -> Compilation:
         """Return what ``to_config`` described; only classes of this package can be made."""
         watched = [item if isinstance(item, str) else Metric.from_config(item) for item in config["metrics"]]
-        return cls(Optimizer.from_config(config["optimizer"]), Loss.from_config(config["loss"]), tuple(watched))
+        return cls(pruning.from_config(config["optimizer"]), Loss.from_config(config["loss"]), tuple(watched))
 
     def objective(self, apply: Callable, output_shape: tuple[int, ...], last_activation: str | None) -> Objective:
         """Return the objective for a network with this output.
