@@ -82,7 +82,9 @@ def _unpack(path: Path, target: Path, largest: int) -> None:
                 received="no picture in a folder",
                 fix="Pack the folder again, with suffixes such as .jpg or .png",
             )
-        os.sync()  # one call for all files: an fsync for each of 60 000 took ten times as long as unpacking
+        # Once for all files, 0.8 s for 3 000: an fsync for each took 4 ms, four minutes for CIFAR-10.
+        if hasattr(os, "sync"):
+            os.sync()
         _rename(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

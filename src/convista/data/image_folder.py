@@ -41,6 +41,7 @@ class ImageFolder:
         test: Those of ``test/``, or None.
         source: Where they are.
         preprocessing: How pictures are brought to one size; a model that is given it treats files in the same way.
+        is_split: Whether the folder has train/.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ImageFolder:
     test: PictureBatches | None
     source: str
     preprocessing: Preprocessing
+    is_split: bool
 
     def __len__(self) -> int:
         """The number of training batches."""
@@ -92,6 +94,7 @@ def image_folder(
     label_mode: str = "int",
     resize: str = "stretch",
     interpolation: str = "bilinear",
+    invert: bool = False,
     errors: str = "skip",
     workers: int | None = None,
     keep_bytes: int = KEEP_BYTES,
@@ -116,6 +119,7 @@ def image_folder(
             (N, 1), for two classes.
         resize: ``"stretch"``, ``"pad"`` (with white) or ``"crop"`` (to the centre), for pictures of other proportions.
         interpolation: As in ``Preprocessing``.
+        invert: As in ``Preprocessing``.
         errors: ``"skip"`` leaves out files that are corrupt, truncated, empty or far too large, names them on stderr
             after the pass and in ``.skipped``; ``"raise"`` stops at the first.
         workers: Threads that decode; None takes one for each core, at most 8.
@@ -147,7 +151,7 @@ def image_folder(
     _check_choice("color_mode", color_mode, tuple(CHANNELS))
     _check_choice("label_mode", label_mode, LABEL_MODES)
     _check_choice("errors", errors, ("skip", "raise"))
-    preprocessing = Preprocessing(scale=1 / 255, resize=resize, interpolation=interpolation)
+    preprocessing = Preprocessing(scale=1 / 255, invert=invert, resize=resize, interpolation=interpolation)
     sizes = {"batch_size": batch_size, "seed": seed, "keep_bytes": keep_bytes}
     sizes |= {} if workers is None else {"workers": workers}
     for name, value in sizes.items():
@@ -179,6 +183,7 @@ def image_folder(
         test=parts.get("test"),
         source=f"The folder {root}",
         preprocessing=preprocessing,
+        is_split=layout.is_split,
     )
 
 
