@@ -124,8 +124,8 @@ def _inside(folder: Path) -> Path:
     """Return the folder itself, or the one that the archive was packed with: ``pets/`` of ``pets/train/cat/1.jpg``."""
     splits = {name for names in SPLITS.values() for name in names}
     while True:
-        entries = list(os.scandir(folder))
+        entries = list(folder.iterdir())
         alone = len(entries) == 1 and entries[0].is_dir() and entries[0].name.lower() not in splits
-        if not alone or not any(entry.is_dir() for entry in os.scandir(entries[0].path)):
+        if not alone or not any(entry.is_dir() for entry in entries[0].iterdir()):
             return folder
-        folder = Path(entries[0].path)
+        folder = entries[0]

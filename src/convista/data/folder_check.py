@@ -29,9 +29,9 @@ _IMBALANCE = 3
 _TINY_SIDE = 8
 _TINY_SHARE = 4
 # Two pictures look the same when at most this many of the 64 bits of their hashes differ and their 16×16 thumbs lie at
-# most this many levels apart on average. In CIFAR-10 that finds 970 pairs, 271 of them across the splits; of 36 of these
-# that were looked at, one was two different ships. With 3 bits it found 48, with 6 levels none; up to 30 levels about
-# half of what is added are different pictures.
+# most this many levels apart on average. In CIFAR-10 that finds 970 pairs, 271 of them across the splits; of 36 that
+# were looked at, one was two different ships. With 3 bits it found 48 across, with 6 levels none; what 30 levels add
+# are different pictures in about half of the cases.
 _BITS_APART = 10
 _LEVELS_APART = 20.0
 _BANDS = 8

@@ -70,6 +70,8 @@ class Library:
         labels: int32, their classes.
         reading: How they are read.
         keep_bytes: How much memory decoded pictures may take; the first that fit are kept.
+        bad: The places of files that are no pictures, with the reason.
+        told: Those that were named on stderr.
     """
 
     paths: tuple[str, ...]
@@ -77,6 +79,7 @@ class Library:
     reading: Reading
     keep_bytes: int
     bad: dict[int, str] = field(default_factory=dict)
+    told: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         count = min(len(self.paths), self.keep_bytes // int(np.prod(self.reading.shape)))
@@ -291,8 +294,7 @@ class PictureBatches:
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the batches of one pass."""
-        number, known, some = self._pass, len(self.skipped), False
-        places = self._all
+        number, some, places = self._pass, False, self._all
         if self._shuffle:
             draw = np.random.Generator(np.random.Philox(key=[self._library.reading.seed, number]))
             places = draw.permutation(places)
@@ -300,7 +302,7 @@ class PictureBatches:
             some = True
             yield pictures, self._targets(found)
         self._pass = number + 1
-        self._report(known)
+        self._report()
         if not some:
             raise DataError(
                 "at least one file is a picture",
@@ -314,10 +316,14 @@ class PictureBatches:
             return np.eye(reading.classes, dtype=np.float32)[labels]
         return labels.astype(np.float32)[:, None] if reading.label_mode == "binary" else labels
 
-    def _report(self, known: int) -> None:
-        found = self.skipped
-        if len(found) > known:
-            print(f"Skipped {_listed(found)}", file=sys.stderr)
+    def _report(self) -> None:
+        """Name on stderr what was found since the last time, also in a pass that was broken off."""
+        library = self._library
+        new = [place for place in self._all.tolist() if place in library.bad and place not in library.told]
+        library.told.update(new)
+        if new:
+            skipped = tuple(Skipped(Path(library.paths[place]), library.bad[place]) for place in new)
+            print(f"Skipped {_listed(skipped)}", file=sys.stderr)
 
 
 def _listed(skipped: tuple[Skipped, ...]) -> str:
