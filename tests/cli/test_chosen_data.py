@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convista.models import load_model
+from convista.layers import Dense, Input
+from convista.models import Sequential, load_model
 from oracles.cifar_files import tar
 
 COLOURS = {"blue": (20, 40, 220), "red": (220, 40, 20)}
@@ -57,6 +58,30 @@ def test_evaluate_finds_the_same_pictures(run, folder, convista):
     done = convista("evaluate", out, "digits", "--split", "all")
     assert done.code == 3
     assert "the model takes pictures of 12×12×3" in done.err
+
+
+def test_training_goes_on_with_the_size_the_model_has(run, folder, convista, tmp_path, no_figures):
+    out, _ = run
+    (tmp_path / "big").mkdir()
+    for name in COLOURS:
+        (tmp_path / "big" / name).mkdir()
+        for path in (folder / name).iterdir():
+            with Image.open(path) as image:
+                image.resize((50, 40)).save(tmp_path / "big" / name / path.name)
+    done = convista("train", tmp_path / "big", "--model", out, "--epochs", 1, "--out", tmp_path / "again", "--json")
+    assert done.code == 0, done.err
+    assert done.document["data"]["shape"] == [12, 12, 3]
+    assert done.document["test"]["accuracy"] == 1.0
+
+
+def test_a_model_that_takes_no_pictures(folder, convista, tmp_path):
+    Sequential([Input((4,)), Dense(2, activation="softmax")]).save(tmp_path / "flat.convista")
+    done = convista("evaluate", tmp_path / "flat.convista", folder)
+    assert done.code == 3
+    assert done.err == (
+        f"Error: {folder}: a model that reads picture files takes pictures with 1 or 3 channels. "
+        "Received input_shape=(None, 4). Use a model that begins with Input((height, width, channels)).\n"
+    )
 
 
 def test_classes_are_numbered_as_the_model_numbers_them(run, folder, convista, tmp_path):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from convista.errors import ArgumentError, suggest
+from convista.errors import ArgumentError, DataError, suggest
 
 if TYPE_CHECKING:
     from convista.data.dataset import Dataset
-    from convista.data.image_folder import ImageFolder
+    from convista.data.image_folders import ImageFolder
     from convista.data.picture_batches import PictureBatches
     from convista.data.pictures import Preprocessing
+    from convista.models import Model
 
 HELD_OUT = 0.2
 """The share of the pictures that judges, in a folder that has neither test/ nor val/."""
@@ -127,6 +128,27 @@ def is_folder(text: str) -> bool:
     import convista.data
 
     return text not in convista.data.names() and Path(text).is_dir()
+
+
+def as_taken_by(model: Model, data: str, pictures: Pictures) -> Pictures:
+    """Return how a folder's pictures are read for a trained model: in its size, its mode and by its preprocessing.
+
+    Raises:
+        DataError: It is a folder, and the model does not take pictures with 1 or 3 channels.
+    """
+    if not is_folder(data):
+        return pictures
+    shape = model.input_shape[1:]
+    if len(shape) != 3 or shape[2] not in (1, 3):
+        raise DataError(
+            "a model that reads picture files takes pictures with 1 or 3 channels",
+            where=data,
+            received=f"input_shape={model.input_shape}",
+            fix="Use a model that begins with Input((height, width, channels))",
+        )
+    size = pictures.image_size if None in shape[:2] else (int(shape[0] or 0), int(shape[1] or 0))
+    mode = "grayscale" if shape[2] == 1 else "rgb"
+    return replace(pictures, image_size=size, color_mode=mode, preprocessing=model.preprocessing)
 
 
 def open_folder(text: str, pictures: Pictures) -> ImageFolder:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from convista.cli.program import Session, Verb
-from convista.errors import ArgumentError, DataError
+from convista.errors import ArgumentError
 
 if TYPE_CHECKING:
     from convista.cli.chosen_data import Data, Pictures
     from convista.insight.judgement import Labelled
-    from convista.models import Model
 
 
 @click.command(cls=Verb, epilog="\b\nExample:\n  convista evaluate runs/first mnist")
@@ -34,14 +33,14 @@ def evaluate(session: Session, run: str, data: str, batch_size: int, split: str,
     RUN is a run folder or a .convista file. DATA is a dataset (convista data list), an .npz file, or a folder of
     pictures as for `convista train`; a folder without train/ and test/ is judged by the fifth that `train` held out.
     """
-    from convista.cli.chosen_data import choose_data
+    from convista.cli.chosen_data import Pictures, as_taken_by, choose_data
     from convista.insight.judgement import check_fit, is_compiled, judge
     from convista.insight.runs import RunFolder
     from convista.models import load_model
 
     found = RunFolder.open(run)
     model = load_model(found.model)
-    pictures = _as_the_model_takes_them(model, data, batch_size)
+    pictures = as_taken_by(model, data, Pictures(batch_size=batch_size, class_names=model.classes or None))
     chosen = choose_data(data, offline=offline, pictures=pictures)
     check_fit(model, chosen)
     if model.classes and model.classes != chosen.classes:
@@ -51,25 +50,6 @@ def evaluate(session: Session, run: str, data: str, batch_size: int, split: str,
     half = _part(data, chosen, split, pictures)
     judgement = judge(model, half, model.classes or chosen.classes, batch_size, loss=is_compiled(model))
     session.show(judgement.text(), {"run": run, "data": data, "split": split, **judgement.document()})
-
-
-def _as_the_model_takes_them(model: Model, data: str, batch_size: int) -> Pictures:
-    """Read a folder's pictures in the model's size and mode, and number its classes as the model does."""
-    from convista.cli.chosen_data import Pictures, is_folder
-
-    if not is_folder(data):
-        return Pictures()
-    shape = model.input_shape[1:]
-    if len(shape) != 3 or shape[2] not in (1, 3):
-        raise DataError(
-            "a model that reads picture files takes pictures with 1 or 3 channels",
-            where=data,
-            received=f"input_shape={model.input_shape}",
-            fix="Use a model that begins with Input((height, width, channels))",
-        )
-    size = None if None in shape[:2] else (int(shape[0] or 0), int(shape[1] or 0))
-    mode = "grayscale" if shape[2] == 1 else "rgb"
-    return Pictures(size, mode, batch_size, 0, model.classes or None, model.preprocessing)
 
 
 def _part(data: str, chosen: Data, split: str, pictures: Pictures) -> Labelled:

@@ -99,11 +99,13 @@ def train(
     Ctrl-C ends the training in good order: what was learned is saved in the run folder.
     """
     from convista.cli import training_run
-    from convista.cli.chosen_data import Pictures, choose_data
-    from convista.cli.chosen_model import check_own_fit, choose_model, is_from_file
+    from convista.cli.chosen_data import Pictures, as_taken_by, choose_data
+    from convista.cli.chosen_model import ARCHITECTURES, check_own_fit, choose_model, is_from_file, is_saved
 
     plan = training_run.Plan(**choices)
     pictures = Pictures(image_size, color_mode, plan.batch_size, plan.seed)
+    if model is not None and model not in ARCHITECTURES and is_saved(model) and not is_from_file(model):
+        pictures = as_taken_by(choose_model(model, None, 0, plan.seed), data, pictures)
     chosen = choose_data(data, offline=offline, pictures=pictures)
     shape = chosen.train.x.shape[1:]
     name = model or ("digits-convnet" if min(shape[:2]) < 18 else "lecture-convnet")

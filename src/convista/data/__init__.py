@@ -8,7 +8,7 @@ from convista.data.dataset import Dataset, Split
 from convista.data.folder_check import FolderCheck, check_folder
 from convista.data.idx import read_idx
 from convista.data.image_arrays import array_to_img, img_to_array, load_img, save_img
-from convista.data.image_folder import ImageFolder, image_folder
+from convista.data.image_folders import ImageFolder, image_folder
 from convista.data.npz import read_npz
 from convista.data.pictures import Preprocessing, read_picture
 

@@ -176,7 +176,7 @@ def image_folder(
     if validation_split:
         train, validation = train.parted(validation_split, seed)
     return ImageFolder(
-        name=root.name.split(".")[0] or root.resolve().name,
+        name=root.name.split(".")[0] if is_archive(root) else root.resolve().name,
         classes=layout.classes,
         train=train,
         validation=validation,
