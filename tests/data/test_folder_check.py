@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from convista.data import check_folder
+from convista.data import check_folder, image_folder
 from convista.data.folder_check import ClassCount, Finding, _near_hashes
 from convista.errors import DataError
 from oracles.cifar_files import tar
@@ -208,3 +208,25 @@ def test_real_near_duplicates(data_folder, tmp_path):
         (tmp_path / member).write_bytes(content)
     near = [finding for finding in check_folder(tmp_path).findings if finding.kind == "near duplicate across splits"]
     assert [set(finding.files) for finding in near] == [set(pairs)]
+
+
+def test_damaged_files_are_an_error_here_and_skipped_in_training(tmp_path, capsys):
+    """Hundreds of damaged pictures: both agree on which are none, and nothing else is raised."""
+    draw = np.random.default_rng(3)
+    for name in ("cat", "dog"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+    for number, suffix in enumerate(["jpg", "png", "webp", "gif", "tiff", "bmp", "jp2", "ppm"] * 25):
+        path = tmp_path / "set" / ("cat", "dog")[number % 2] / f"{number:03}.{suffix}"
+        photo(number % 9, 24).save(path)
+        content = bytearray(path.read_bytes())
+        for _ in range(draw.integers(0, 12)):
+            content[draw.integers(len(content))] = draw.integers(256)
+        path.write_bytes(content[: len(content) - draw.integers(0, 2) * draw.integers(len(content) // 2)])
+    check = check_folder(tmp_path / "set")
+    bad = {file for finding in check.errors if "dup" not in finding.kind for (file,) in finding.files}
+    found = image_folder(tmp_path / "set", image_size=16)
+    seen = sum(len(x) for x, y in found)
+    assert {os.path.relpath(one.path, tmp_path / "set") for one in found.skipped} == bad
+    assert seen == 200 - len(bad)
+    assert 20 < len(bad) < 190
+    capsys.readouterr()
