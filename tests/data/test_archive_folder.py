@@ -78,7 +78,7 @@ def test_no_path_leaves_the_folder(tmp_path, home, name):
     assert message == f"members stay inside their archive. Received {name!r}."
 
 
-@pytest.mark.parametrize("name", ["train\\..\\evil.png", "C:evil.png", "train/a/con.png"])
+@pytest.mark.parametrize("name", ["train\\..\\evil.png", "C:evil.png"])
 def test_names_that_mean_something_elsewhere(tmp_path, home, name):
     message = refused(tmp_path, home, tar(tmp_path / "a.tar", {**GOOD, name: picture()}, "w"))
     assert message == f"the names in an archive are plain. Received {name!r}."

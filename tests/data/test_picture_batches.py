@@ -148,6 +148,9 @@ def test_bad_files_are_skipped_and_named(broken, capsys, shuffle):
     source = batches(mixed, shuffle=shuffle)
     assert source.size == 40
     x, y = whole(source)
+    source.set_epoch(0)
+    again = whole(source)
+    np.testing.assert_array_equal(again[0], x)
     assert len(x) == len(y) == source.size == len(source.paths) == 36
     assert [str(one.path) for one in source.skipped] == bad
     assert [one.reason.split(" (")[0] for one in source.skipped] == [
@@ -161,6 +164,17 @@ def test_bad_files_are_skipped_and_named(broken, capsys, shuffle):
     np.testing.assert_array_equal(whole(source.in_order())[0], source.x[:])
     np.testing.assert_array_equal(whole(source.in_order())[1], source.y)
     assert capsys.readouterr().err == ""
+
+
+def test_batches_are_the_same_whichever_files_are_known_to_be_bad(broken, capsys):
+    mixed, _ = broken
+    source = batches(mixed)
+    first = [len(y) for _, y in source]
+    source.set_epoch(0)
+    assert [len(y) for _, y in source] == first
+    assert sum(first) == 36
+    assert len(first) == len(source) == 6
+    capsys.readouterr()
 
 
 def test_the_first_bad_file_in_order_is_raised(broken):
@@ -177,7 +191,12 @@ def test_a_folder_of_none_is_an_error(broken, capsys):
     _, bad = broken
     with pytest.raises(DataError) as caught:
         list(batches(bad))
-    assert str(caught.value).split(": ", 1)[1].startswith("at least one file is a picture. Received 4 files: ")
+    assert str(caught.value).startswith("image_folder: a split has at least one picture. Received 4 files: ")
+    with pytest.raises(DataError) as caught:
+        list(batches([]))
+    assert str(caught.value) == (
+        "image_folder: a split has at least one picture. Received no file with a picture's suffix, such as .jpg."
+    )
     capsys.readouterr()
 
 

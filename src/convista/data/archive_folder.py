@@ -97,7 +97,7 @@ def _is_wanted(member: PurePosixPath) -> bool:
 def _write(path: Path, folder: Path, member: PurePosixPath, content: bytes) -> None:
     """Write one member; ``tar_members`` has refused absolute names and those that climb."""
     parts = member.parts
-    if any("\\" in part or PureWindowsPath(part).drive or PureWindowsPath(part).is_reserved() for part in parts):
+    if any("\\" in part or PureWindowsPath(part).drive for part in parts):
         raise DataError("the names in an archive are plain", where=str(path), received=repr(str(member)))
     if len(parts) > _DEEPEST:
         raise DataError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -135,7 +134,8 @@ class Library:
             DataError: A file cannot be read, and errors are to be raised.
         """
         size, shape = self.reading.batch_size, self.reading.shape
-        cuts = (places[first : first + size] for first in range(0, len(places), size))
+        # Bad files are taken out of batches that were cut with them, so it does not matter which were known before.
+        cuts = (self.good(places[first : first + size]) for first in range(0, len(places), size))
         waiting: deque[_Decoding] = deque()
         ahead = max(_AHEAD, -(-self.reading.workers * _PIECE // size))
         pool = ThreadPoolExecutor(self.reading.workers, thread_name_prefix="convista-pictures")
@@ -218,7 +218,7 @@ class PictureBatches:
 
     def __len__(self) -> int:
         """The number of batches."""
-        return -(-self.size // self._library.reading.batch_size)
+        return -(-len(self._all) // self._library.reading.batch_size)
 
     @property
     def _places(self) -> np.ndarray:
@@ -298,16 +298,16 @@ class PictureBatches:
         if self._shuffle:
             draw = np.random.Generator(np.random.Philox(key=[self._library.reading.seed, number]))
             places = draw.permutation(places)
-        for pictures, found in self._library.batches(self._library.good(places)):
+        for pictures, found in self._library.batches(places):
             some = True
             yield pictures, self._targets(found)
         self._pass = number + 1
         self._report()
         if not some:
             raise DataError(
-                "at least one file is a picture",
-                where=os.path.commonpath([self._library.paths[place] for place in self._all]),
-                received=_listed(self.skipped),
+                "a split has at least one picture",
+                where="image_folder",
+                received=_listed(self.skipped) if len(self._all) else "no file with a picture's suffix, such as .jpg",
             )
 
     def _targets(self, places: np.ndarray) -> Any:
