@@ -15,7 +15,8 @@ import numpy as np
 from convista.data.pictures import Preprocessing, read_picture, without_warnings
 from convista.errors import DataError
 
-# Pictures that one task decodes. One by one, handing tasks over took a fifth of the time of 32×32 pictures.
+# Pictures that one task decodes: 184 µs of a core for one of 32×32, handed over one by one 212. With 64 it is 163, but
+# then a batch of 32 is one task.
 _PIECE = 16
 # Whole batches that wait, decoded, beside the one that is trained on.
 _AHEAD = 2
