@@ -236,13 +236,15 @@ def test_a_file_that_is_no_python(tmp_path, convista):
         (
             ("digitz",),
             2,
-            "DATA: this is neither the name of a dataset nor an .npz file. Received 'digitz'. Did you mean 'digits'? "
+            "DATA: this is neither the name of a dataset, nor a folder of pictures, nor an .npz file. "
+            "Received 'digitz'. Did you mean 'digits'? "
             "Or give an .npz file, for example mine.npz.",
         ),
         (
             ("mine.py",),
             2,
-            "DATA: this is neither the name of a dataset nor an .npz file. Received 'mine.py'. "
+            "DATA: this is neither the name of a dataset, nor a folder of pictures, nor an .npz file. "
+            "Received 'mine.py'. "
             f"Known: {', '.join(sorted(convista.data.names()))}. Or give an .npz file, for example mine.npz.",
         ),
         (("./no.npz",), 3, "no.npz: there is no such file. Check the path."),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import io
 import struct
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from convista.data import Preprocessing, read_picture
+from convista.data import Preprocessing, pictures, read_picture
 from convista.data.pictures import MOST_PIXELS
 from convista.errors import ArgumentError, DataError
 
@@ -247,3 +249,45 @@ def test_configurations_that_cannot_be(config, expected):
     with pytest.raises(ArgumentError) as caught:
         Preprocessing.from_config(config)
     assert str(caught.value).startswith(f"Preprocessing: {expected}")
+
+
+def photograph(side: int) -> Image.Image:
+    """Smooth shapes with some noise, as a camera's."""
+    draw = np.random.default_rng(5)
+    coarse = Image.fromarray(draw.integers(0, 256, (9, 9, 3), np.uint8)).resize((side, side), Image.Resampling.BICUBIC)
+    return Image.fromarray(np.clip(np.asarray(coarse) + draw.normal(0, 5, (side, side, 3)), 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("options", [{}, {"resize": "crop"}, {"resize": "pad"}, {"interpolation": "lanczos"}])
+def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same(tmp_path, monkeypatch, options):
+    path = saved(tmp_path, photograph(800).crop((0, 0, 800, 600)), "large.jpg", quality=90)
+    found = read_picture(path, (48, 40, 3), Preprocessing(**options)).astype(int)
+    monkeypatch.setattr(pictures, "_DRAFT", 1000)
+    whole = read_picture(path, (48, 40, 3), Preprocessing(**options)).astype(int)
+    assert 0 < np.abs(found - whole).mean() < 1
+    assert np.abs(found - np.roll(whole, 1, axis=1)).mean() > 2
+
+
+def test_nearest_is_not_decoded_smaller(tmp_path, monkeypatch):
+    path = saved(tmp_path, photograph(400), "large.jpg", quality=90)
+    nearest = Preprocessing(interpolation="nearest")
+    found = read_picture(path, (20, 20, 3), nearest)
+    monkeypatch.setattr(pictures, "_DRAFT", 1000)
+    np.testing.assert_array_equal(read_picture(path, (20, 20, 3), nearest), found)
+
+
+def test_threads_are_silent_together_and_leave_the_filters_as_they_were(tmp_path):
+    """A palette with transparency in bytes makes Pillow warn when it is converted."""
+    image = Image.new("P", (4, 4))
+    image.putpalette([10, 20, 30, 200, 100, 50])
+    path = saved(tmp_path, image, transparency=bytes([0, 128]))
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: read_picture(path, (4, 4, 3)), range(200)))
+    assert len(found) == 200
+    assert warnings.filters == before
+    with pictures.without_warnings:
+        with pytest.warns(UserWarning, match="others still warn"):
+            warnings.warn("others still warn", UserWarning, stacklevel=1)
+        read_picture(path, (4, 4, 3))
+        warnings.warn_explicit("Pillow is silent", UserWarning, "x", 1, module="PIL.Image")

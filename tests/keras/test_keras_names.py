@@ -24,6 +24,8 @@ MODULES = [
     "models",
     "optimizers",
     "optimizers.schedules",
+    "preprocessing",
+    "preprocessing.image",
     "utils",
 ]
 
@@ -98,7 +100,7 @@ MISSPELT = [
         "applications",
         "Keras has applications, but Convista does not have it yet. convista.keras has: Input, Layer, Loss, "
         "Metric, Model, Optimizer, Sequential, activations, callbacks, datasets, initializers, layers, losses, "
-        "metrics, mixed_precision, models, optimizers, utils.",
+        "metrics, mixed_precision, models, optimizers, preprocessing, utils.",
     ),
 ]
 

@@ -11,7 +11,17 @@ import pytest
 
 from convista.errors import ArgumentError, DataError
 from convista.training import batches
-from convista.training.batches import Stream, as_array, examples, in_order, is_stream, on_device, padded, split
+from convista.training.batches import (
+    Stream,
+    as_array,
+    examples,
+    in_file_order,
+    in_order,
+    is_stream,
+    on_device,
+    padded,
+    split,
+)
 
 X = np.arange(20, dtype=np.float32).reshape(10, 2)
 Y = np.arange(10) % 3
@@ -273,3 +283,28 @@ def test_uint8_stays_uint8_on_the_device():
     assert isinstance(data.x, jax.Array)
     assert data.x.dtype == jnp.uint8
     assert data.x.nbytes == 12
+
+
+class Folder:
+    """What an image folder has beside its batches."""
+
+    def __init__(self):
+        self.epoch = None
+
+    def __iter__(self):
+        yield np.zeros((2, 1)), np.zeros(2)
+
+    def set_epoch(self, number):
+        self.epoch = number
+
+    def in_order(self):
+        return "in order"
+
+
+def test_a_source_is_told_its_pass_and_asked_for_its_order_where_it_knows_of_them():
+    folder, plain = Folder(), [1]
+    Stream(folder).begin(3)
+    assert folder.epoch == 3
+    Stream(plain).begin(3)
+    assert in_file_order(folder) == "in order"
+    assert in_file_order(plain) is plain

@@ -15,7 +15,7 @@ from convista.errors import ArgumentError, ConvistaError, DataError, ShapeError,
 from convista.insight.runs import RunFolder
 
 if TYPE_CHECKING:
-    from convista.data.dataset import Dataset
+    from convista.cli.chosen_data import Data
     from convista.models import Model
 
 ARCHITECTURES = (
@@ -74,7 +74,7 @@ def is_from_file(text: str) -> bool:
     return ".py:" in text or text.endswith(".py")
 
 
-def check_own_fit(text: str, model: Model, data: Dataset) -> None:
+def check_own_fit(text: str, model: Model, data: Data) -> None:
     """Check like ``check_fit`` that a model of the user's own file fits the data, and say how to change the file.
 
     Args:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from convista.cli.program import Session, Verbs
+from convista.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from convista.cli.chosen_data import Data
     from convista.data.catalogue import Description
-    from convista.data.dataset import Dataset
+    from convista.data.folder_check import FolderCheck
+    from convista.data.picture_batches import PictureBatches
 
+_FILES_SHOWN = 5
 _SHADES = " .:-=+*#%@"
 
 
@@ -69,7 +76,7 @@ def get(session: Session, name: str, offline: bool) -> None:
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.pass_obj
 def show(session: Session, name: str, offline: bool) -> None:
-    """Show sizes, counts per class and a few pictures of the dataset NAME or of an .npz file."""
+    """Show sizes, counts per class and a few pictures of the dataset NAME, of an .npz file or of a folder."""
     from convista.cli.chosen_data import choose_data
     from convista.insight.tables import table
 
@@ -89,16 +96,74 @@ def show(session: Session, name: str, offline: bool) -> None:
     session.show("\n".join(lines), facts)
 
 
+@data.command("check", epilog="\b\nExamples:\n  convista data check photos\n  convista data check photos.tar --json")
+@click.argument("folder")
+@click.option("--all", "everything", is_flag=True, help="Name every file, not the first few of each finding.")
+@click.pass_obj
+def check(session: Session, folder: str, everything: bool) -> None:
+    """Look at every picture of FOLDER (or of a .tar of it) and say what is wrong.
+
+    Files that are no pictures, the same picture in two splits or classes, pictures that look the same, classes of very
+    different sizes, grey pictures among coloured ones, tiny pictures, wrong suffixes. The exit code is 3 when there are
+    errors, and 0 for warnings and notes.
+    """
+    from convista.data import check_folder
+
+    with _watched() as watch:
+        found = check_folder(folder, watch=watch)
+    session.show(_told(found, everything), found.document())
+    if found.errors:
+        raise click.exceptions.Exit(DataError.exit_code)
+
+
+@contextmanager
+def _watched() -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error while a terminal is there to see it."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("Looking at pictures")
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _told(found: FolderCheck, everything: bool) -> str:
+    from convista.insight.tables import table
+
+    rows = [[row.name, *(f"{count:,}" for count in (row.train, row.validation, row.test))] for row in found.classes]
+    counts = [sum(getattr(row, split) for row in found.classes) for split in ("train", "validation", "test")]
+    rows.append(["all", *(f"{count:,}" for count in counts)])
+    lines = [f"{found.folder}: {found.pictures:,} pictures in {len(found.classes)} classes", ""]
+    lines += [table(["class", "train", "val", "test"], rows), ""]
+    for finding in found.findings:
+        lines.append(f"{finding.severity}: {finding.message}")
+        shown = finding.files if everything else finding.files[:_FILES_SHOWN]
+        lines += [f"  {' = '.join(files)}" for files in shown]
+        if len(shown) < len(finding.files):
+            lines.append(f"  and {len(finding.files) - len(shown):,} more (--all names them)")
+    if not found.findings:
+        lines.append("Nothing is wrong.")
+    return "\n".join(lines)
+
+
 def _where(one: Description) -> str:
     if one.download_bytes == 0:
         return "inside the package"
     return "here" if one.available else f"download of {one.download_bytes / 1e6:,.0f} MB"
 
 
-def _facts(chosen: Dataset) -> dict[str, Any]:
+def _first_batch(train: PictureBatches) -> np.ndarray:
+    """Pictures of a folder, in mixed order; files that are none are skipped."""
+    return next(iter(train))[0]
+
+
+def _facts(chosen: Data) -> dict[str, Any]:
     import numpy as np
 
+    from convista.data import Split
+
     train, test, classes = chosen.train, chosen.test, chosen.classes
+    some = train.x if isinstance(train, Split) else _first_batch(train)
     counts = [np.bincount(half.y, minlength=len(classes)) for half in (train, test)]
     return {
         "name": chosen.name,
@@ -107,8 +172,8 @@ def _facts(chosen: Dataset) -> dict[str, Any]:
         "test_pictures": len(test.x),
         "shape": list(train.x.shape[1:]),
         "dtype": str(train.x.dtype),
-        "smallest": int(train.x.min()),
-        "largest": int(train.x.max()),
+        "smallest": int(some.min()),
+        "largest": int(some.max()),
         "classes": [
             {"class": name, "training": int(counts[0][index]), "test": int(counts[1][index])}
             for index, name in enumerate(classes)
@@ -116,22 +181,33 @@ def _facts(chosen: Dataset) -> dict[str, Any]:
     }
 
 
-def _samples(chosen: Dataset) -> str:
+def _samples(chosen: Data) -> str:
     """The first picture of as many classes as fit beside each other."""
-    import numpy as np
-
     width = shutil.get_terminal_size().columns
     labels = [label for label in range(len(chosen.classes)) if (chosen.train.y == label).any()]
     drawn: list[list[str]] = []
     names: list[str] = []
     for label in labels:
-        blocks = as_blocks(chosen.train.x[int(np.argmax(chosen.train.y == label))])
+        blocks = as_blocks(_first_of(chosen, label))
         if drawn and (len(drawn) + 1) * (len(blocks[0]) + 2) > width:
             break
         drawn.append(blocks)
         names.append(chosen.classes[label][: len(blocks[0])].ljust(len(blocks[0])))
     lines = ["  ".join(parts).rstrip() for parts in zip(*drawn, strict=True)]
     return "\n".join(["  ".join(names).rstrip(), *lines])
+
+
+def _first_of(chosen: Data, label: int) -> np.ndarray:
+    """The first picture of a class; in a folder, the first that can be read."""
+    import numpy as np
+
+    places = np.flatnonzero(chosen.train.y == label)
+    for place in places[:-1]:
+        try:
+            return chosen.train.x[int(place)]
+        except DataError:
+            continue
+    return chosen.train.x[int(places[-1])]
 
 
 def as_blocks(picture: np.ndarray) -> list[str]:

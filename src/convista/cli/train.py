@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from convista.cli.chosen_model import LISTED
+from convista.cli.image_size import ImageSize
 from convista.cli.program import Session, Verb
 
 
@@ -32,7 +33,8 @@ class Rate(click.ParamType[float]):
     epilog=f"{LISTED}\n\n"
     "\b\nExamples:\n  convista train digits --epochs 10\n"
     "  convista train mnist --model lecture-convnet --optimizer rmsprop --out runs/first\n"
-    "  convista train mine.npz --model my_models.py:small",
+    "  convista train mine.npz --model my_models.py:small\n"
+    "  convista train photos --image-size 64",
 )
 @click.argument("data")
 @click.option(
@@ -72,24 +74,44 @@ class Rate(click.ParamType[float]):
     show_default=True,
     help="Share of the training pictures kept to watch the learning.",
 )
+@click.option("--image-size", type=ImageSize(), help="For a folder: the size its pictures are brought to.")
+@click.option(
+    "--color-mode",
+    type=click.Choice(["rgb", "grayscale"]),
+    default="rgb",
+    show_default=True,
+    help="For a folder: three channels or one.",
+)
 @click.option("--out", type=click.Path(), help="Run folder. Default: a new one in runs/. Nothing is overwritten.")
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 @click.pass_obj
-def train(session: Session, data: str, model: str | None, offline: bool, **choices: Any) -> None:
+def train(
+    session: Session,
+    data: str,
+    model: str | None,
+    offline: bool,
+    image_size: tuple[int, int] | None,
+    color_mode: str,
+    **choices: Any,
+) -> None:
     """Train a network on DATA and write a run folder.
 
-    DATA is a dataset (convista data list) or an .npz file with x_train, y_train, x_test and y_test. The test pictures
-    are only used to judge the finished network.
+    DATA is a dataset (convista data list), an .npz file with x_train, y_train, x_test and y_test, or a folder of
+    pictures or a .tar of it: train/CLASS/*.jpg and test/CLASS/*.jpg, or CLASS/*.jpg, of which a fifth is held out.
+    The test pictures are only used to judge the finished network.
 
     Ctrl-C ends the training in good order: what was learned is saved in the run folder.
     """
     from convista.cli import training_run
-    from convista.cli.chosen_data import choose_data
-    from convista.cli.chosen_model import check_own_fit, choose_model, is_from_file
+    from convista.cli.chosen_data import Pictures, as_taken_by, choose_data
+    from convista.cli.chosen_model import ARCHITECTURES, check_own_fit, choose_model, is_from_file, is_saved
 
     plan = training_run.Plan(**choices)
-    chosen = choose_data(data, offline=offline)
+    pictures = Pictures(image_size, color_mode, plan.batch_size, plan.seed)
+    if model is not None and model not in ARCHITECTURES and is_saved(model) and not is_from_file(model):
+        pictures = as_taken_by(choose_model(model, None, 0, plan.seed), data, pictures)
+    chosen = choose_data(data, offline=offline, pictures=pictures)
     shape = chosen.train.x.shape[1:]
     name = model or ("digits-convnet" if min(shape[:2]) < 18 else "lecture-convnet")
     network = choose_model(name, shape, len(chosen.classes), plan.seed)

@@ -21,16 +21,13 @@ from convista.errors import ArgumentError, DivergedError
 from convista.insight.runs import RunFolder
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from convista.data.dataset import Dataset, Split
+    from convista.cli.chosen_data import Data
     from convista.insight.judgement import Judgement
     from convista.models import Model
     from convista.training.history import History
 
-    Pairs = tuple[np.ndarray, np.ndarray]
-    Sample = tuple[Pairs, Pairs | None]
-    """Pictures and labels to learn from, and those that only watch the learning."""
+    Sample = tuple[Any, Any, Any]
+    """Pictures and labels to learn from, or batches and None; and what only watches the learning."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class Plan:
     quiet: bool = False
 
 
-def train(session: Session, plan: Plan, model: Model, data: Dataset, name: str) -> dict[str, Any]:
+def train(session: Session, plan: Plan, model: Model, data: Data, name: str) -> dict[str, Any]:
     """Train, judge, draw and write everything down.
 
     Args:
@@ -83,8 +80,8 @@ def train(session: Session, plan: Plan, model: Model, data: Dataset, name: str) 
     from convista.insight.judgement import check_fit, judge
 
     check_fit(model, data)
-    sample = _split(data.train, plan)
-    _prepare(model, plan, data, steps=plan.epochs * math.ceil(len(sample[0][0]) / plan.batch_size))
+    sample = _sample(data, plan)
+    _prepare(model, plan, data, steps=plan.epochs * _steps(sample, plan))
     record = _record(session, plan, data, name)
     run = _folder(plan, data)
     if not plan.quiet:
@@ -105,7 +102,7 @@ def train(session: Session, plan: Plan, model: Model, data: Dataset, name: str) 
     return {"run": str(run.path), "files": _files(run), **document}
 
 
-def _folder(plan: Plan, data: Dataset) -> RunFolder:
+def _folder(plan: Plan, data: Data) -> RunFolder:
     try:
         return RunFolder.create(plan.out, data.name)
     except OSError as error:
@@ -123,13 +120,14 @@ def _fit(
     """Train; whatever ends it, the model and the history of the finished epochs are saved."""
     from convista.training.history import History
 
-    learning, watching = sample
+    x, y, watching = sample
     history, began = History(), time.perf_counter()
     interruption = Interruption(model)
     try:
         with interruption:
             model.fit(
-                *learning,
+                x,
+                y,
                 epochs=plan.epochs,
                 batch_size=plan.batch_size,
                 validation_data=watching,
@@ -146,13 +144,26 @@ def _fit(
     return history, time.perf_counter() - began, interruption.signal
 
 
-def _split(pictures: Split, plan: Plan) -> Sample:
+def _steps(sample: Sample, plan: Plan) -> int:
+    x, y, _ = sample
+    return len(x) if y is None else math.ceil(len(x) / plan.batch_size)
+
+
+def _sample(data: Data, plan: Plan) -> Sample:
     """Choose at random which pictures only watch: files are often sorted by class, so their end is no fair sample."""
     import numpy as np
 
+    from convista.data import Dataset
+
+    if not isinstance(data, Dataset):
+        if data.watching is not None or plan.validation_split == 0:
+            return data.train, None, data.watching
+        learning, kept_back = data.train.parted(plan.validation_split, plan.seed)
+        return learning, None, kept_back
+    pictures = data.train
     watching = round(plan.validation_split * len(pictures))
     if watching == 0:
-        return (pictures.x, pictures.y), None
+        return pictures.x, pictures.y, None
     if watching == len(pictures):
         raise ArgumentError(
             "some pictures are left to learn from",
@@ -162,12 +173,12 @@ def _split(pictures: Split, plan: Plan) -> Sample:
         )
     order = np.random.default_rng(plan.seed).permutation(len(pictures))
     kept, seen = np.sort(order[:watching]), np.sort(order[watching:])
-    return (pictures.x[seen], pictures.y[seen]), (pictures.x[kept], pictures.y[kept])
+    return pictures.x[seen], pictures.y[seen], (pictures.x[kept], pictures.y[kept])
 
 
-def _prepare(model: Model, plan: Plan, data: Dataset, steps: int) -> None:
+def _prepare(model: Model, plan: Plan, data: Data, steps: int) -> None:
     """Give the model names for its classes, a scale for its pictures, and something to learn by."""
-    from convista.data.pictures import Preprocessing
+    from convista.data import Preprocessing
     from convista.insight.judgement import is_compiled
     from convista.layers import Rescaling
 
@@ -175,7 +186,7 @@ def _prepare(model: Model, plan: Plan, data: Dataset, steps: int) -> None:
     if plan.policy is not None:
         model.policy = plan.policy
     if model.preprocessing is None and not any(isinstance(layer, Rescaling) for layer in model.layers):
-        model.preprocessing = Preprocessing(scale=1 / 255)
+        model.preprocessing = getattr(data, "preprocessing", Preprocessing(scale=1 / 255))
     chosen = plan.optimizer or plan.learning_rate or plan.schedule != "constant"
     if is_compiled(model) and not chosen:
         return
@@ -191,15 +202,17 @@ def _optimizer(plan: Plan, steps: int) -> Any:
     return replace(optimizer, learning_rate=CosineDecay(rate, steps) if plan.schedule == "cosine" else rate)
 
 
-def _loss(model: Model, data: Dataset) -> Any:
+def _loss(model: Model, data: Data) -> Any:
     import numpy as np
 
+    from convista.data import Dataset
     from convista.insight.judgement import are_probabilities
     from convista.training import losses
 
     last = model.graph.nodes[model.graph.outputs[0]].layer.activation_name
     if last is None:
-        answers = np.asarray(model.predict(data.train.x[:8], verbose=0))
+        some = data.train.x[:8] if isinstance(data, Dataset) else next(iter(data.train))[0][:8]
+        answers = np.asarray(model.predict(some, verbose=0))
         logits = not are_probabilities(answers)
     else:
         logits = last not in ("softmax", "sigmoid")
@@ -222,7 +235,7 @@ def _draw(run: RunFolder, history: History, judgement: Judgement) -> None:
     picture.save(run.example)
 
 
-def _record(session: Session, plan: Plan, data: Dataset, name: str) -> dict[str, Any]:
+def _record(session: Session, plan: Plan, data: Data, name: str) -> dict[str, Any]:
     from importlib.metadata import version
 
     packages = {package: version(package) for package in ("jax", "jaxlib", "numpy", "optax")}
@@ -244,7 +257,7 @@ def _record(session: Session, plan: Plan, data: Dataset, name: str) -> dict[str,
     }
 
 
-def _described(data: Dataset) -> str:
+def _described(data: Data) -> str:
     sizes = "×".join(str(size) for size in data.train.x.shape[1:])
     return (
         f"Data: {data.name}, {len(data.train.x):,} pictures to learn from and {len(data.test.x):,} held out, "

@@ -50,15 +50,15 @@ def regular_file(path: str | os.PathLike[str]) -> Path:
         '.py'
     """
     path = Path(path)
+    if path.is_file() and os.access(path, os.R_OK):
+        return path
     if path.is_dir():
         raise DataError("a file is needed and this is a folder", where=str(path), fix="Give the path of a file in it")
     if not path.exists():
         raise DataError("there is no such file", where=str(path), fix="Check the path")
     if not path.is_file():
         raise DataError("a regular file is needed; devices and pipes are not read", where=str(path))
-    if not os.access(path, os.R_OK):
-        raise DataError("this file may not be read", where=str(path), fix="Check its permissions")
-    return path
+    raise DataError("this file may not be read", where=str(path), fix="Check its permissions")
 
 
 @contextmanager

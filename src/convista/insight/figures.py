@@ -137,7 +137,8 @@ def mistakes(
     """Draw the pictures that were taken for something else, the surest mistakes first.
 
     Args:
-        pictures: uint8 (N, H, W, C), all pictures that were shown to the model; C is 1 (grey), 3 or 4 (colour).
+        pictures: uint8 (N, H, W, C), all pictures that were shown to the model; C is 1 (grey), 3 or 4 (colour). The
+            ``x`` of a folder's pictures is one too: only what is drawn is read.
         truths: int (N,), the true classes.
         predicted: int (N,), the classes the model said.
         confidences: float (N,), how sure it was, 0 to 1.
@@ -160,7 +161,9 @@ def mistakes(
         ...     mistakes(pictures, [0, 1], [0, 0], [0.9, 0.8], ["cat", "dog"], file).name
         'mistakes.png'
     """
-    pictures, truths, predicted, confidences = map(np.asarray, (pictures, truths, predicted, confidences))
+    truths, predicted, confidences = map(np.asarray, (truths, predicted, confidences))
+    # The pictures of a folder are read by their numbers; as an array they might not fit the memory.
+    pictures = pictures if hasattr(pictures, "ndim") else np.asarray(pictures)
     _check_mistakes(pictures, truths, predicted, confidences, limit)
     wrong = np.flatnonzero(truths != predicted)
     if wrong.size == 0:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from convista.atomic import write_whole
 from convista.data.pictures import FORMATS, read_picture
 from convista.errors import ArgumentError
-from convista.insight.files import write_whole
 
 if TYPE_CHECKING:
     from convista.layers import Filter2D

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -11,8 +11,35 @@ from convista.errors import ArgumentError, DataError
 from convista.insight.tables import table
 
 if TYPE_CHECKING:
-    from convista.data.dataset import Dataset, Split
     from convista.models import Model
+
+
+class Labelled(Protocol):
+    """Pictures with their labels: a ``Split``, or the ``PictureBatches`` of a folder."""
+
+    @property
+    def x(self) -> Any:
+        """uint8 (N, H, W, C); one of them is had by its number."""
+
+    @property
+    def y(self) -> np.ndarray:
+        """Integers (N,)."""
+
+
+class Divided(Protocol):
+    """Pictures to learn from, with the names of their classes: a ``Dataset``, or the data of a folder."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def train(self) -> Labelled:
+        """The pictures to learn from."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +53,7 @@ class Judgement:
         loss: The mean loss, if the model has one.
     """
 
-    split: Split
+    split: Labelled
     classes: tuple[str, ...]
     probabilities: np.ndarray
     loss: float | None
@@ -56,9 +83,9 @@ class Judgement:
     def document(self) -> dict[str, Any]:
         """The result as plain data."""
         return {
-            "pictures": len(self.split),
+            "pictures": len(self.split.y),
             "right": self.right,
-            "accuracy": self.right / len(self.split),
+            "accuracy": self.right / len(self.split.y),
             "loss": self.loss,
             "classes": self._classes(),
             "confusion": self.confusion,
@@ -67,7 +94,7 @@ class Judgement:
     def text(self) -> str:
         """The result for people: one sentence and the table per class."""
         loss = "" if self.loss is None else f", loss {self.loss:.4f}"
-        count = len(self.split)
+        count = len(self.split.y)
         rows = [
             [str(row["class"]), *(f"{row[name]:.4f}" for name in ("precision", "recall", "f1")), str(row["support"])]
             for row in self._classes()
@@ -85,12 +112,12 @@ class Judgement:
         ]
 
 
-def judge(model: Model, split: Split, classes: tuple[str, ...], batch_size: int, *, loss: bool) -> Judgement:
+def judge(model: Model, split: Labelled, classes: tuple[str, ...], batch_size: int, *, loss: bool) -> Judgement:
     """Let a model name pictures.
 
     Args:
         model: The model; its answers are probabilities or, if they do not add up to one, logits.
-        split: Pictures and labels.
+        split: Pictures and labels; those of a folder are read batch by batch.
         classes: The names of the classes.
         batch_size: Pictures at a time.
         loss: Whether to compute the loss too; the model has to be compiled.
@@ -98,7 +125,10 @@ def judge(model: Model, split: Split, classes: tuple[str, ...], batch_size: int,
     Returns:
         What it said.
     """
-    answers = np.asarray(model.predict(split.x, batch_size=batch_size, verbose=0))
+    from convista.training.batches import is_stream
+
+    pictures = split if is_stream(split) else split.x
+    answers = np.asarray(model.predict(pictures, batch_size=batch_size, verbose=0))
     value = float(np.mean(np.asarray(model.loss(split.y, answers)))) if loss else None
     return Judgement(split, classes, as_probabilities(answers), value)
 
@@ -146,7 +176,7 @@ def is_compiled(model: Model) -> bool:
         return False
 
 
-def check_fit(model: Model, data: Dataset) -> None:
+def check_fit(model: Model, data: Divided) -> None:
     """Check that a model was made for pictures and classes like these.
 
     Raises:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         mixed_precision,
         models,
         optimizers,
+        preprocessing,
         utils,
     )
     from convista.keras.layers import Input, Layer
@@ -55,6 +56,7 @@ __all__ = [
     "mixed_precision",
     "models",
     "optimizers",
+    "preprocessing",
     "utils",
 ]
 

@@ -13,7 +13,7 @@ _IN_KERAS = {
     "": """
         DTypePolicy FloatDTypePolicy Function Initializer InputSpec KerasTensor Operation Quantizer Regularizer
         RematScope StatelessScope SymbolicScope Variable applications backend config constraints device distillation
-        distribution dtype_policies export legacy name_scope ops preprocessing quantizers random
+        distribution dtype_policies export legacy name_scope ops quantizers random
         regularizers remat saving src tree version visualization wrappers
     """,
     "activations": """
@@ -73,14 +73,18 @@ _IN_KERAS = {
         ScheduleFreeAdamW deserialize legacy serialize
     """,
     "optimizers.schedules": "CosineDecayRestarts InverseTimeDecay deserialize serialize",
+    "preprocessing": """
+        image_dataset_from_directory sequence text_dataset_from_directory timeseries_dataset_from_array
+    """,
+    "preprocessing.image": "smart_resize",
     "utils": """
-        Config CustomObjectScope FeatureSpace Progbar PyDataset Sequence array_to_img audio_dataset_from_directory
-        bounding_boxes clear_session custom_object_scope deserialize_keras_object disable_interactive_logging
+        Config CustomObjectScope FeatureSpace Progbar PyDataset Sequence audio_dataset_from_directory bounding_boxes
+        clear_session custom_object_scope deserialize_keras_object disable_interactive_logging
         enable_interactive_logging get_custom_objects get_file get_registered_name get_registered_object
-        get_source_inputs image_dataset_from_directory img_to_array is_interactive_logging_enabled is_keras_tensor
-        legacy load_img model_to_dot normalize pack_x_y_sample_weight pad_sequences plot_model
-        register_keras_serializable save_img serialize_keras_object split_dataset standardize_dtype
-        text_dataset_from_directory timeseries_dataset_from_array unpack_x_y_sample_weight
+        get_source_inputs image_dataset_from_directory is_interactive_logging_enabled is_keras_tensor legacy
+        model_to_dot normalize pack_x_y_sample_weight pad_sequences plot_model register_keras_serializable
+        serialize_keras_object split_dataset standardize_dtype text_dataset_from_directory timeseries_dataset_from_array
+        unpack_x_y_sample_weight
     """,
 }
 

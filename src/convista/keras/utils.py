@@ -1,4 +1,4 @@
-"""`keras.utils`: one-hot labels and the seed."""
+"""`keras.utils`: one-hot labels, pictures as arrays, and the seed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from convista import arguments
+from convista.data.image_arrays import array_to_img, img_to_array, load_img, save_img
 from convista.errors import DataError
 from convista.keras.names import absent
 from convista.models import set_random_seed
 
-__all__ = ["set_random_seed", "to_categorical"]
+__all__ = ["array_to_img", "img_to_array", "load_img", "save_img", "set_random_seed", "to_categorical"]
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:

@@ -65,7 +65,7 @@ class Feeding:
         if data is None:
             return None
         if batches.is_stream(data):
-            return CheckedStream(data, None, self)
+            return CheckedStream(batches.in_file_order(data), None, self)
         if not isinstance(data, tuple | list) or len(data) not in (2, 3):
             raise ArgumentError(
                 "validation_data is (x, y), (x, y, sample_weight) or an iterable of batches",

@@ -319,7 +319,7 @@ class Model(Network):
         rounds = _steps(steps, "steps", "evaluate")
         if batches.is_stream(x):
             only_stream("evaluate", {"y": y, "sample_weight": sample_weight})
-            stream = CheckedStream(x, None, self._feeding)
+            stream = CheckedStream(batches.in_file_order(x), None, self._feeding)
             self._build_for(stream.first().x)
             data: Examples | Stream = stream
         else:
@@ -377,7 +377,7 @@ class Model(Network):
         return list(joined) if isinstance(joined, tuple) else joined
 
     def _predict_stream(self, source: Any, size: int, steps: int | None) -> Any:
-        items = itertools.islice(Stream(source).items(), steps)
+        items = itertools.islice(Stream(batches.in_file_order(source)).items(), steps)
         parts = [self.predict(item[0] if self._feeding.has_targets(item) else item, size) for item in items]
         if not parts:
             raise DataError("the iterable yields at least one batch", where="predict", received="none")

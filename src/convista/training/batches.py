@@ -217,6 +217,11 @@ def _is_sequence(x: Any) -> bool:
     return hasattr(x, "__len__") and hasattr(x, "__getitem__") and not isinstance(x, Iterable)
 
 
+def in_file_order(source: Any) -> Any:
+    """Return a source without its shuffling where it can leave that out, as an image folder can."""
+    return source.in_order() if hasattr(source, "in_order") else source
+
+
 class Stream:
     """Batches from a generator, a list-like object or any iterable of ``(x, y)`` or ``(x, y, sample_weight)``.
 
@@ -249,6 +254,11 @@ class Stream:
             yield self.source[number]
         if hasattr(self.source, "on_epoch_end"):
             self.source.on_epoch_end()
+
+    def begin(self, epoch: int) -> None:
+        """Tell a source that can be told, as an image folder, which pass comes next."""
+        if hasattr(self.source, "set_epoch"):
+            self.source.set_epoch(epoch)
 
     def arranged(self, x: Any) -> Any:
         """Return a batch's inputs in the network's order; here as they come."""

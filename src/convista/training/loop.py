@@ -389,7 +389,7 @@ class _Streamed:
     ) -> dict[str, Any]:
         objective = self.trainer.objective
         totals, done, seen = objective.totals(), 0, 0
-        for examples in self._epoch():
+        for examples in self._epoch(epoch):
             before = owner.train_state
             train, totals, loss = self.trainer.step(before, totals, self.source.pad(examples))
             watch.check(_always(before), 1, float(loss), math.nan, f"at step {done + 1} of epoch {epoch + 1}")
@@ -410,8 +410,9 @@ class _Streamed:
             )
         return self.trainer.results(totals)
 
-    def _epoch(self) -> Iterator[Examples]:
+    def _epoch(self, epoch: int) -> Iterator[Examples]:
         if self.endless is None:
+            self.source.begin(epoch)
             return self.source.examples()
         return itertools.islice(self.endless, self.plan.steps_per_epoch)
 
