@@ -13,6 +13,7 @@ from typing import Any
 from convista.errors import ArgumentError, suggest
 
 Shape = tuple[int | None, ...]
+Padding = str | tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,29 @@ def integers(value: object, rank: int, name: str, *, where: str | None = None, m
             fix=f"For example {name}={max(minimum, 2)} or {name}={tuple([max(minimum, 2)] * rank)}",
         )
     return tuple(number for number in numbers if number is not None)
+
+
+def padding(value: object, rank: int, *, where: str | None = None) -> Padding:
+    """Return ``"valid"``, ``"same"``, or ``rank`` pairs ``(before, after)`` of whole numbers.
+
+    Raises:
+        ArgumentError: It is none of these.
+
+    Example:
+        >>> padding("Same", 2), padding([[1, 1], (0, 2)], 2)
+        ('same', ((1, 1), (0, 2)))
+    """
+    if not isinstance(value, tuple | list):
+        return one_of(value, ("valid", "same"), "padding", where=where)
+    if len(value) != rank:
+        raise ArgumentError(
+            f"padding has one pair (before, after) for each of {rank} axes",
+            where=where,
+            received=f"padding={value!r}",
+            fix=f"For example padding={((1, 1),) * rank}",
+        )
+    pairs = [integers(side, 2, "padding", where=where, minimum=0) for side in value]
+    return tuple((before, after) for before, after in pairs)
 
 
 def one_of(value: object, choices: Iterable[str], name: str, *, where: str | None = None) -> str:

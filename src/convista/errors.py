@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import dis
 from collections.abc import Iterable
 
 
@@ -98,6 +99,28 @@ def suggest(received: str, known: Iterable[str]) -> str:
     if close:
         return f"Did you mean {close[0]!r}?"
     return f"Known: {', '.join(names)}."
+
+
+def missing_name(message: str, *, module: str, name: str, asked_by: object) -> AttributeError | ImportError:
+    """Return what a module's ``__getattr__`` raises for a name it has not.
+
+    Args:
+        message: What the error says.
+        module: The module's ``__name__``.
+        name: The name that was asked for.
+        asked_by: The frame that asked, ``sys._getframe`` of the caller of ``__getattr__``.
+
+    Returns:
+        An AttributeError; for ``from module import name``, where Python would hide its message, an ImportError.
+
+    Example:
+        >>> missing_name("There is no such layer.", module="layers", name="Conv", asked_by=None)
+        AttributeError('There is no such layer.')
+    """
+    code, place = getattr(asked_by, "f_code", None), getattr(asked_by, "f_lasti", -1)
+    if code is not None and place >= 0 and dis.opname[code.co_code[place]] == "IMPORT_FROM":
+        return ImportError(message, name=module)
+    return AttributeError(message, name=name)
 
 
 def _sentence(text: str) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dis
 import sys
 from collections.abc import Iterable
 
-from convista.errors import suggest
+from convista.errors import missing_name, suggest
 
 # The public names of Keras 3.15 that Convista does not have; a test compares them with Keras.
 _IN_KERAS = {
@@ -125,12 +124,4 @@ def absent(module: str, name: str, known: Iterable[str]) -> AttributeError | Imp
         message = f"{words}{module} has: {', '.join(sorted(known))}."
     else:
         message = f"{module} has no {name!r}. {suggest(name, known)}"
-    if _imports_from(sys._getframe(2)):
-        return ImportError(message, name=module)
-    return AttributeError(message, name=name)
-
-
-def _imports_from(frame: object) -> bool:
-    """Whether a frame is executing ``from module import name``: there Python would hide an AttributeError's message."""
-    code, place = getattr(frame, "f_code", None), getattr(frame, "f_lasti", -1)
-    return code is not None and place >= 0 and dis.opname[code.co_code[place]] == "IMPORT_FROM"
+    return missing_name(message, module=module, name=name, asked_by=sys._getframe(2))

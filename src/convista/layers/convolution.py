@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from convista import arguments
-from convista.arguments import Shape
+from convista.arguments import Padding, Shape
 from convista.errors import ArgumentError, ShapeError
 from convista.layers.base import Parameter, register
 from convista.layers.initializers import Initializer
@@ -22,7 +22,7 @@ class _Convolution(SlidingKernel):
     filters: int
     kernel_size: int | tuple[int, ...]
     strides: int | tuple[int, ...] = 1
-    padding: str = "valid"
+    padding: Padding = "valid"
     data_format: str | None = None
     dilation_rate: int | tuple[int, ...] = 1
     groups: int = 1
@@ -95,7 +95,8 @@ class Conv1D(_Convolution):
         filters: Number of output channels.
         kernel_size: Length of the window.
         strides: Step of the window.
-        padding: ``"valid"`` adds nothing; ``"same"`` adds zeros so that the output has ``⌈input / strides⌉`` cells.
+        padding: ``"valid"`` adds nothing; ``"same"`` adds zeros so that the output has ``⌈input / strides⌉`` cells;
+            one pair ``(before, after)`` an axis adds that many.
         data_format: ``None`` or ``"channels_last"``.
         dilation_rate: Distance between neighbouring taps.
         groups: The channels are split into this many groups that do not see each other.
@@ -134,7 +135,8 @@ class Conv2D(_Convolution):
         filters: Number of output channels.
         kernel_size: Height and width of the window, one number or two.
         strides: Step of the window, one number or two.
-        padding: ``"valid"`` adds nothing; ``"same"`` adds zeros so that the output has ``⌈input / strides⌉`` cells.
+        padding: ``"valid"`` adds nothing; ``"same"`` adds zeros so that the output has ``⌈input / strides⌉`` cells;
+            one pair ``(before, after)`` an axis adds that many.
         data_format: ``None`` or ``"channels_last"``.
         dilation_rate: Distance between neighbouring taps, one number or two.
         groups: The channels are split into this many groups that do not see each other.
@@ -170,7 +172,8 @@ class Conv3D(_Convolution):
         filters: Number of output channels.
         kernel_size: Depth, height and width of the window, one number or three.
         strides: Step of the window, one number or three.
-        padding: ``"valid"`` adds nothing; ``"same"`` adds zeros so that the output has ``⌈input / strides⌉`` cells.
+        padding: ``"valid"`` adds nothing; ``"same"`` adds zeros so that the output has ``⌈input / strides⌉`` cells;
+            one pair ``(before, after)`` an axis adds that many.
         data_format: ``None`` or ``"channels_last"``.
         dilation_rate: Distance between neighbouring taps, one number or three.
         groups: The channels are split into this many groups that do not see each other.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from convista import arguments
-from convista.arguments import Shape
+from convista.arguments import Padding, Shape
 from convista.layers.base import Parameter, register
 from convista.layers.initializers import Initializer
 from convista.layers.sliding_kernel import SlidingKernel
@@ -68,7 +68,7 @@ class _Depthwise(SlidingKernel):
 class _DepthwiseConvolution(_Depthwise):
     kernel_size: int | tuple[int, ...]
     strides: int | tuple[int, ...] = 1
-    padding: str = "valid"
+    padding: Padding = "valid"
     depth_multiplier: int = 1
     data_format: str | None = None
     dilation_rate: int | tuple[int, ...] = 1
@@ -151,7 +151,7 @@ class _SeparableConvolution(_Depthwise):
     filters: int
     kernel_size: int | tuple[int, ...]
     strides: int | tuple[int, ...] = 1
-    padding: str = "valid"
+    padding: Padding = "valid"
     data_format: str | None = None
     dilation_rate: int | tuple[int, ...] = 1
     depth_multiplier: int = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,6 +21,11 @@ def l2_normalize(x: jax.Array) -> jax.Array:
     """Return ``x / √(Σ x²)`` along the last axis; 0 stays 0."""
     length = jnp.sqrt(jnp.sum(jnp.square(x), -1, keepdims=True))
     return x / jnp.maximum(length, jnp.asarray(1e-6, x.dtype))
+
+
+def pad(x: jax.Array, widths: Sequence[Sequence[int]], mode: str = "constant") -> jax.Array:
+    """Return ``x`` with ``(before, after)`` cells more along each spatial axis, made by a mode of ``numpy.pad``."""
+    return jnp.pad(x, ((0, 0), *((before, after) for before, after in widths), (0, 0)), mode)
 
 
 _FUNCTIONS: dict[str, Function] = {
@@ -179,11 +184,11 @@ class Lambda(Layer):
         return tuple(result.shape)
 
     def receptive_field(self, before: ReceptiveField) -> ReceptiveField | None:
-        """Return the field itself for Convista's own functions, which take each cell by itself.
+        """Return the field itself for Convista's own functions, which take or copy each cell by itself.
 
         Nothing is known about others: all cells.
         """
-        return before if isinstance(self.function, str) and self.function in _OWN else None
+        return before if isinstance(self.function, str) and self.function in {*_OWN, "pad"} else None
 
     def to_config(self) -> dict[str, Any]:
         """Return the fields as plain data, the function by its name.
@@ -210,4 +215,5 @@ class Lambda(Layer):
         return self._applied(x), state
 
 
-_OWN = frozenset(_FUNCTIONS)
+_OWN = frozenset(_FUNCTIONS)  # these take each cell by itself
+_FUNCTIONS["pad"] = pad

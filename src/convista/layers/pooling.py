@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from convista import arguments
-from convista.arguments import Shape
+from convista.arguments import Padding, Shape
+from convista.errors import ArgumentError
 from convista.layers.base import Layer, register
 from convista.layers.sliding_kernel import AXES, check_data_format
 from convista.ops import pooling
@@ -17,16 +18,23 @@ from convista.shapes import Window
 class _Pooling(Layer):
     pool_size: int | tuple[int, ...] = 2
     strides: int | tuple[int, ...] | None = None
-    padding: str = "valid"
+    padding: Padding = "valid"
     data_format: str | None = None
 
     rank: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        arguments.one_of(self.padding, ("valid", "same"), "padding", where=self.where)
         check_data_format(self.data_format, self.where, self.rank)
-        _ = self.window
+        window = self.window
+        if not isinstance(window.padding, str) and any(
+            max(pair) >= size for pair, size in zip(window.padding, window.size, strict=True)
+        ):
+            raise ArgumentError(
+                "padding is smaller than pool_size, so that each window has a cell of the input",
+                where=self.where,
+                received=f"padding={self.padding!r}, pool_size={self.pool_size!r}",
+            )
 
     @property
     def window(self) -> Window:
@@ -37,7 +45,7 @@ class _Pooling(Layer):
             size,
             arguments.integers(strides, self.rank, "strides", where=self.where),
             (1,) * self.rank,
-            self.padding.lower(),
+            arguments.padding(self.padding, self.rank, where=self.where),
             "window",
         )
 
@@ -68,7 +76,8 @@ class MaxPooling1D(_MaxPooling):
     Args:
         pool_size: Length of the window.
         strides: Step of the window; ``None`` is ``pool_size``: the windows tile the sequence.
-        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge.
+        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge; one
+            pair ``(before, after)`` an axis lets them hang over by that many cells, which never count.
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
@@ -96,7 +105,8 @@ class MaxPooling2D(_MaxPooling):
     Args:
         pool_size: Height and width of the window, one number or two.
         strides: Step of the window; ``None`` is ``pool_size``: the windows tile the picture.
-        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge.
+        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge; one
+            pair ``(before, after)`` an axis lets them hang over by that many cells, which never count.
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
@@ -124,7 +134,8 @@ class MaxPooling3D(_MaxPooling):
     Args:
         pool_size: Depth, height and width of the window, one number or three.
         strides: Step of the window; ``None`` is ``pool_size``: the windows tile the volume.
-        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge.
+        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge; one
+            pair ``(before, after)`` an axis lets them hang over by that many cells, which never count.
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
@@ -157,7 +168,8 @@ class AveragePooling1D(_AveragePooling):
     Args:
         pool_size: Length of the window.
         strides: Step of the window; ``None`` is ``pool_size``: the windows tile the sequence.
-        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge.
+        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge; one
+            pair ``(before, after)`` an axis lets them hang over by that many cells, which never count.
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
@@ -183,7 +195,8 @@ class AveragePooling2D(_AveragePooling):
     Args:
         pool_size: Height and width of the window, one number or two.
         strides: Step of the window; ``None`` is ``pool_size``: the windows tile the picture.
-        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge.
+        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge; one
+            pair ``(before, after)`` an axis lets them hang over by that many cells, which never count.
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
@@ -209,7 +222,8 @@ class AveragePooling3D(_AveragePooling):
     Args:
         pool_size: Depth, height and width of the window, one number or three.
         strides: Step of the window; ``None`` is ``pool_size``: the windows tile the volume.
-        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge.
+        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge; one
+            pair ``(before, after)`` an axis lets them hang over by that many cells, which never count.
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
@@ -244,7 +258,8 @@ class SumPooling1D(_SumPooling):
     Args:
         pool_size: Length of the window.
         strides: Step of the window; ``None`` is ``pool_size``: the windows tile the sequence.
-        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge.
+        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge; one
+            pair ``(before, after)`` an axis lets them hang over by that many cells, which never count.
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
@@ -272,7 +287,8 @@ class SumPooling2D(_SumPooling):
     Args:
         pool_size: Height and width of the window, one number or two.
         strides: Step of the window; ``None`` is ``pool_size``: the windows tile the picture.
-        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge.
+        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge; one
+            pair ``(before, after)`` an axis lets them hang over by that many cells, which never count.
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
@@ -300,7 +316,8 @@ class SumPooling3D(_SumPooling):
     Args:
         pool_size: Depth, height and width of the window, one number or three.
         strides: Step of the window; ``None`` is ``pool_size``: the windows tile the volume.
-        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge.
+        padding: ``"valid"`` drops what does not fill a window; ``"same"`` lets the last windows hang over the edge; one
+            pair ``(before, after)`` an axis lets them hang over by that many cells, which never count.
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.

@@ -40,7 +40,7 @@ class SlidingKernel(Layer):
 
     kernel_size: int | tuple[int, ...]
     strides: int | tuple[int, ...]
-    padding: str
+    padding: arguments.Padding
     data_format: str | None
     dilation_rate: int | tuple[int, ...]
     activation: str | activations.Activation | None
@@ -53,7 +53,6 @@ class SlidingKernel(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        arguments.one_of(self.padding, ("valid", "same"), "padding", where=self.where)
         check_data_format(self.data_format, self.where, self.rank)
         activations.get(self.activation, where=self.where)
         for part in self.initialized:
@@ -79,7 +78,7 @@ class SlidingKernel(Layer):
             arguments.integers(self.kernel_size, self.rank, "kernel_size", where=self.where),
             arguments.integers(self.strides, self.rank, "strides", where=self.where),
             arguments.integers(self.dilation_rate, self.rank, "dilation_rate", where=self.where),
-            self.padding.lower(),
+            arguments.padding(self.padding, self.rank, where=self.where),
         )
 
     @property

@@ -24,6 +24,7 @@ class _TransposedConvolution(SlidingKernel):
 
     def __post_init__(self) -> None:
         arguments.integer(self.filters, "filters", where=self.where)
+        arguments.one_of(self.padding, ("valid", "same"), "padding", where=self.where)
         super().__post_init__()
         window = self.transposed_window
         if window.output_padding is not None and any(
@@ -47,7 +48,7 @@ class _TransposedConvolution(SlidingKernel):
         window, extra = self._window, None
         if self.output_padding is not None:
             extra = arguments.integers(self.output_padding, self.rank, "output_padding", where=self.where, minimum=0)
-        return TransposedWindow(window.size, window.strides, window.dilation, self.padding.lower(), extra)
+        return TransposedWindow(window.size, window.strides, window.dilation, str(self.padding).lower(), extra)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return ``(*output sizes, filters)``."""
