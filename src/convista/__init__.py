@@ -30,7 +30,7 @@ _NAMES = {
     "pruning": "convista.training",
     "schedules": "convista.training",
 }
-_MODULES = ("architectures", "data", "errors", "insight", "keras", "layers", "models", "ops", "training")
+_MODULES = ("architectures", "data", "errors", "insight", "keras", "layers", "models", "ops", "torch", "training")
 
 __all__ = ["__version__", *_NAMES, *_MODULES]
 

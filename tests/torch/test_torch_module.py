@@ -161,6 +161,6 @@ def test_a_sequential_is_a_list_of_modules():
     with pytest.raises(ArgumentError) as error:
         nn.Sequential(nn.ReLU)
     assert str(error.value) == (
-        "Sequential: a Sequential is made of modules. Received the class ReLU. Write nn.Flatten() with parentheses, not "
-        "nn.Flatten."
+        "Sequential: a Sequential is made of modules. Received the class ReLU. Write nn.Flatten() with parentheses, "
+        "not nn.Flatten."
     )

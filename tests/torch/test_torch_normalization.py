@@ -49,7 +49,7 @@ def test_without_weight_or_bias():
     x = numbers(4, 3, 2, 2)
     plain, unshifted = nn.BatchNorm2d(3, affine=False), nn.BatchNorm2d(3, bias=False)
     assert list(plain.state_dict()) == ["running_mean", "running_var", "num_batches_tracked"]
-    assert list(unshifted.state_dict())[0] == "weight"
+    assert next(iter(unshifted.state_dict())) == "weight"
     assert unshifted.bias is None
     agree(plain(x), unshifted(x), SUMS)
 
@@ -76,8 +76,8 @@ def test_a_transformation_of_jax_is_for_use_alone():
     [
         (
             {"momentum": None},
-            "BatchNorm2d: PyTorch then averages over all batches; Convista does not yet. Received momentum=None. Give a "
-            "fraction: momentum=0.1.",
+            "BatchNorm2d: PyTorch then averages over all batches; Convista does not yet. Received momentum=None. Give "
+            "a fraction: momentum=0.1.",
         ),
         (
             {"track_running_stats": False},
