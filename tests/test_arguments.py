@@ -112,6 +112,17 @@ def test_forms_that_people_use():
             "input_shape is a tuple of whole numbers of at least 1, without the batch axis. "
             "Received input_shape=(28, 28, 0). For grey 28×28 pictures write input_shape=(28, 28, 1).",
         ),
+        (
+            lambda: arguments.padding(((1, 1),), 2, where="Conv2D"),
+            "Conv2D: padding has one pair (before, after) for each of 2 axes. Received padding=((1, 1),). For "
+            "example padding=((1, 1), (1, 1)).",
+        ),
+        (lambda: arguments.padding(1, 2), "padding is 'valid' or 'same'. Received padding=1."),
+        (
+            lambda: arguments.padding((1, 1), 2),
+            "padding has one pair (before, after) for each of 2 axes. Received padding=(1, 1). For example "
+            "padding=((1, 1), (1, 1)).",
+        ),
         (lambda: arguments.number("2", "scale"), "scale is a finite number. Received scale='2'."),
         (lambda: arguments.number(float("inf"), "scale"), "scale is a finite number. Received scale=inf."),
     ],

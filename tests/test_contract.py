@@ -49,6 +49,7 @@ EXAMPLES: dict[str, list[Example]] = {
         Example(layers.Conv2D(8, 3, activation="relu")),
         Example(layers.Conv2D(8, (3, 2), strides=(2, 3), padding="same", groups=2)),
         Example(layers.Conv2D(3, 2, dilation_rate=2), (6, 5, 1)),
+        Example(layers.Conv2D(8, 3, strides=2, padding=((1, 1), (0, 2)))),
     ],
     "Conv2DTranspose": [
         Example(layers.Conv2DTranspose(3, 3, strides=2, padding="same", activation="relu")),
@@ -83,14 +84,18 @@ EXAMPLES: dict[str, list[Example]] = {
     "GlobalMaxPooling3D": [Example(layers.GlobalMaxPooling3D(), VOLUME)],
     "GroupNormalization": [Example(layers.GroupNormalization(2)), Example(layers.GroupNormalization(3, axis=1))],
     "InputLayer": [],  # it computes nothing and begins every model below
-    "Lambda": [Example(layers.Lambda("square")), Example(layers.Lambda("l2_normalize"), (7,))],
+    "Lambda": [
+        Example(layers.Lambda("square")),
+        Example(layers.Lambda("l2_normalize"), (7,)),
+        Example(layers.Lambda("pad", {"widths": ((1, 0), (2, 1)), "mode": "reflect"})),
+    ],
     "LayerNormalization": [
         Example(layers.LayerNormalization()),
         Example(layers.LayerNormalization(axis=(-2, -1)), SEQUENCE),
     ],
     "LeakyReLU": [Example(layers.LeakyReLU())],
     "MaxPooling1D": [Example(layers.MaxPooling1D(3, 2, padding="same"), SEQUENCE)],
-    "MaxPooling2D": [Example(layers.MaxPooling2D(2)), Example(layers.MaxPooling2D(3, 2, padding="same"))],
+    "MaxPooling2D": [Example(layers.MaxPooling2D(2)), Example(layers.MaxPooling2D(3, 2, padding=((1, 2), (0, 1))))],
     "MaxPooling3D": [Example(layers.MaxPooling3D((2, 2, 1)), VOLUME)],
     "Maximum": [Example(layers.Maximum(), [PICTURE, PICTURE, PICTURE])],
     "Minimum": [Example(layers.Minimum(), [PICTURE, PICTURE])],

@@ -181,7 +181,7 @@ def padding(value: object, rank: int, *, where: str | None = None) -> Padding:
     """
     if not isinstance(value, tuple | list):
         return one_of(value, ("valid", "same"), "padding", where=where)
-    if len(value) != rank:
+    if len(value) != rank or not all(isinstance(side, tuple | list) for side in value):
         raise ArgumentError(
             f"padding has one pair (before, after) for each of {rank} axes",
             where=where,
