@@ -116,7 +116,8 @@ def lectures(data_folder: Path) -> Path:
 def stands_in(cell: str, lecture: str) -> bool:
     """Whether a cell's lines stand in a lecture one after another, after a line that begins a cell."""
     return any(
-        f"{start}\n{cell.rstrip(chr(10))}\n" in f"{lecture}\n" for start in ("```python", "In [None]:", "In [0]:")
+        f"{start}\n{cell.rstrip(chr(10))}\n" in f"{lecture}\n"
+        for start in ("```python", "In [None]:", "In [0]:", "● ● ●")
     )
 
 
