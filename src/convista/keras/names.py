@@ -31,26 +31,23 @@ _IN_KERAS = {
     """,
     "layers": """
         ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D
-        AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D AdditiveAttention AlphaDropout Attention
-        AugMix AutoContrast Average AveragePooling1D AveragePooling3D AvgPool1D AvgPool3D Bidirectional
-        CategoryEncoding CenterCrop ContrastLimitedAdaptiveHistogramEqualization Conv1D Conv1DTranspose
-        Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM2D ConvLSTM3D Convolution1D Convolution1DTranspose
-        Convolution2DTranspose Convolution3D Convolution3DTranspose Cropping1D Cropping2D Cropping3D CutMix
-        DepthwiseConv1D DepthwiseConv2D Discretization Dot ELU EinsumDense Embedding Equalization FlaxLayer GRU
-        GRUCell GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling3D GlobalAvgPool1D
-        GlobalAvgPool3D GlobalMaxPool1D GlobalMaxPool3D GlobalMaxPooling1D GlobalMaxPooling3D GroupNormalization
-        GroupQueryAttention HashedCrossing Hashing Identity InputSpec IntegerLookup JaxLayer LSTM LSTMCell Lambda
-        LayerNormalization LeakyReLU Masking MaxNumBoundingBoxes MaxPool1D MaxPool3D MaxPooling1D MaxPooling3D
-        Maximum MelSpectrogram Minimum MixUp MultiHeadAttention Multiply Normalization PReLU Permute Pipeline
-        RMSNormalization RNN RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast
-        RandomCrop RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue
-        RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness
-        RandomShear RandomTranslation RandomZoom RepeatVector Resizing ReversibleEmbedding STFTSpectrogram
-        SeparableConv1D SeparableConv2D SeparableConvolution1D SeparableConvolution2D SimpleRNN SimpleRNNCell
-        Solarization SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization StackedRNNCells
-        StringLookup Subtract TFSMLayer TextVectorization TimeDistributed TorchModuleWrapper UnitNormalization
-        UpSampling1D UpSampling2D UpSampling3D Wrapper ZeroPadding1D ZeroPadding3D average deserialize dot maximum
-        minimum multiply serialize subtract
+        AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D AdditiveAttention AlphaDropout Attention AugMix
+        AutoContrast Average AveragePooling1D AveragePooling3D AvgPool1D AvgPool3D Bidirectional CategoryEncoding
+        CenterCrop ContrastLimitedAdaptiveHistogramEqualization Conv1D Conv1DTranspose Conv2DTranspose Conv3D
+        Conv3DTranspose ConvLSTM1D ConvLSTM2D ConvLSTM3D Convolution1D Convolution1DTranspose Convolution2DTranspose
+        Convolution3D Convolution3DTranspose Cropping1D Cropping2D Cropping3D CutMix DepthwiseConv1D DepthwiseConv2D
+        Discretization Dot ELU EinsumDense Embedding Equalization FlaxLayer GRU GRUCell GaussianDropout GaussianNoise
+        GlobalAveragePooling1D GlobalAveragePooling3D GlobalAvgPool1D GlobalAvgPool3D GlobalMaxPool1D GlobalMaxPool3D
+        GlobalMaxPooling1D GlobalMaxPooling3D GroupNormalization GroupQueryAttention HashedCrossing Hashing Identity
+        InputSpec IntegerLookup JaxLayer LSTM LSTMCell Lambda LayerNormalization LeakyReLU Masking MaxNumBoundingBoxes
+        MaxPool1D MaxPool3D MaxPooling1D MaxPooling3D Maximum MelSpectrogram Minimum MultiHeadAttention Multiply
+        Normalization PReLU Permute Pipeline RMSNormalization RNN RandAugment RandomColorDegeneration
+        RandomElasticTransform RandomGaussianBlur RandomInvert RandomPerspective RandomPosterization RandomSharpness
+        RepeatVector Resizing ReversibleEmbedding STFTSpectrogram SeparableConv1D SeparableConv2D SeparableConvolution1D
+        SeparableConvolution2D SimpleRNN SimpleRNNCell Solarization SpatialDropout1D SpatialDropout2D SpatialDropout3D
+        SpectralNormalization StackedRNNCells StringLookup Subtract TFSMLayer TextVectorization TimeDistributed
+        TorchModuleWrapper UnitNormalization UpSampling1D UpSampling2D UpSampling3D Wrapper ZeroPadding1D ZeroPadding3D
+        average deserialize dot maximum minimum multiply serialize subtract
     """,
     "losses": """
         BinaryFocalCrossentropy CTC CategoricalFocalCrossentropy CategoricalGeneralizedCrossEntropy CategoricalHinge

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from convista.layers.activation import Activation, ReLU, Softmax
+from convista.layers.augmentation import Augmentation
 from convista.layers.base import Layer, Parameter, register
+from convista.layers.coloring import (
+    Cutout,
+    RandomBrightness,
+    RandomColorJitter,
+    RandomContrast,
+    RandomErasing,
+    RandomGrayscale,
+    RandomHue,
+    RandomSaturation,
+)
 from convista.layers.convolution import Conv2D
 from convista.layers.dense import Dense
 from convista.layers.input import Input, InputLayer
@@ -13,6 +24,16 @@ from convista.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, Gl
 from convista.layers.preprocessing import Rescaling
 from convista.layers.regularization import Dropout
 from convista.layers.reshaping import Flatten, Reshape, ZeroPadding2D
+from convista.layers.warping import (
+    RandomAffine,
+    RandomCrop,
+    RandomFlip,
+    RandomResizedCrop,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+)
 
 MaxPool2D = MaxPooling2D
 AvgPool2D = AveragePooling2D
@@ -22,11 +43,13 @@ GlobalAvgPool2D = GlobalAveragePooling2D
 __all__ = [
     "Activation",
     "Add",
+    "Augmentation",
     "AveragePooling2D",
     "AvgPool2D",
     "BatchNormalization",
     "Concatenate",
     "Conv2D",
+    "Cutout",
     "Dense",
     "Dropout",
     "Flatten",
@@ -40,6 +63,21 @@ __all__ = [
     "MaxPool2D",
     "MaxPooling2D",
     "Parameter",
+    "RandomAffine",
+    "RandomBrightness",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomResizedCrop",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "Rescaling",
     "Reshape",

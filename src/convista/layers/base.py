@@ -78,6 +78,7 @@ class Layer(metaclass=Checked):
     merges: ClassVar[bool] = False  # takes several inputs
     uses_mask: ClassVar[bool] = False  # must know which rows of a batch only fill it up
     minimum_rank: ClassVar[int] = 1  # axes of one example
+    only_in_training: ClassVar[bool] = False  # changes nothing when the network is used
     absent_arguments: ClassVar[Mapping[str, Absent]] = _ABSENT
 
     def __post_init__(self) -> None:

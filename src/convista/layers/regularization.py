@@ -39,6 +39,8 @@ class Dropout(Layer):
     noise_shape: tuple[int | None, ...] | None = None
     seed: int | None = None
 
+    only_in_training = True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         arguments.fraction(self.rate, "rate", where=self.where, below_one=True)

@@ -14,6 +14,7 @@ from convista.errors import ArgumentError, ConvistaError, DataError, ShapeError
 from convista.models import inputs as input_checks
 from convista.models import memory
 from convista.training import batches
+from convista.training.augmentation import checked
 from convista.training.batches import Examples, Stream
 
 if TYPE_CHECKING:
@@ -106,6 +107,18 @@ class Feeding:
         scaled = self.model.preprocessing is not None and self.model.preprocessing.scale is not None
         for array in x if isinstance(x, tuple) else (x,):
             input_checks.check_values(array, self.model.graph.nodes, scaled, name)
+
+    def augmentations(self, given: Any) -> tuple[Any, ...]:
+        """Return what ``fit(augmentation=…)`` was given as a tuple, checked against the model's input."""
+        shapes = self.model.graph.shapes()
+        if len(self.model.graph.inputs) != 1:
+            raise ArgumentError(
+                "augmentation is for models with one input",
+                where="fit",
+                received=f"augmentation beside {len(self.model.graph.inputs)} inputs",
+                fix="Put the augmenting layers behind the input they are meant for",
+            )
+        return checked(given, shapes[self.model.graph.inputs[0]], where="fit, augmentation")
 
     def check_shapes(self, x: Any, name: str) -> None:
         shapes = self.model.graph.shapes()

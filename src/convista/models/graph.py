@@ -16,7 +16,8 @@ from convista.layers.inference import Node, infer
 from convista.layers.input import InputLayer
 from convista.layers.reshaping import Reshape
 from convista.layers.symbolic import SymbolicTensor, nodes_of
-from convista.models.program import bare, deferred
+from convista.layers.warping import warped
+from convista.models.program import bare, deferred, warps
 from convista.shapes import ReceptiveField, count
 
 Tree = dict[str, Variables]
@@ -151,12 +152,17 @@ class Graph:
         new_state = dict(state)
         waiting = deferred(self.nodes, self.outputs)
         ready = {pooling: self.nodes[convolution] for convolution, pooling in waiting.items()}
+        rows = warps(self.nodes, self.outputs) if training else {}
+        passed = {place for last, row in rows.items() for place in row if place != last}
         for place, node in enumerate(self.nodes):
             if place in self.inputs:
                 values.append(batch[self.inputs.index(place)])
                 continue
             taken: Any = [values[spot] for spot in node.inputs]
             own_key = None if key is None else jax.random.fold_in(key, place)
+            if place in passed or place in rows:
+                values.append(taken[0] if place in passed else self._warped(rows[place], taken[0], key))
+                continue
             extra = {"mask": mask} if node.layer.uses_mask else {}
             layer = bare(node.layer) if place in waiting and isinstance(node.layer, Conv2D) else node.layer
             value, kept = layer.apply(
@@ -175,6 +181,10 @@ class Graph:
                 new_state[node.name] = kept
         results = tuple(values[spot] for spot in self.outputs)
         return (results[0] if len(results) == 1 else results), new_state
+
+    def _warped(self, places: list[int], x: jax.Array, key: jax.Array | None) -> jax.Array:
+        keys = [None if key is None else jax.random.fold_in(key, place) for place in places]
+        return warped([self.nodes[place].layer for place in places], keys, x)
 
     def receptive_fields(self) -> list[ReceptiveField | None]:
         """Return for each node how much of the input one of its cells sees; ``None`` is all of it."""

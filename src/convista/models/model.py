@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from convista.models.graph import Graph
 from convista.models.network import Network
 from convista.models.seed import Streams
 from convista.training import batches, loop
+from convista.training.augmentation import Augmentations
 from convista.training.batches import Examples, Stream
 from convista.training.callbacks import Callback
 from convista.training.compilation import Compilation
@@ -75,11 +77,12 @@ class Model(Network):
         self.stop_training = False
         self._compilation: Compilation | None = None
         self._trainer: loop.Trainer | None = None
+        self._augmented: tuple[tuple[Any, ...], loop.Trainer] | None = None
         self._forward: Any = None
         self._feeding = Feeding(self)
 
     def _forget_programs(self) -> None:
-        self._trainer, self._forward = None, None
+        self._trainer, self._augmented, self._forward = None, None, None
 
     def __call__(self, x: Any, training: bool = False) -> Any:
         """Return the network's output for a batch of arrays, as a JAX array."""
@@ -170,6 +173,19 @@ class Model(Network):
             self._trainer = loop.Trainer(objective)
         return self._trainer
 
+    def _trainer_with(self, augmentation: Any) -> loop.Trainer:
+        """Return the trainer whose steps augment; kept, so that the next fit with the same compiles nothing."""
+        if augmentation is None:
+            return self._ready_trainer()
+        layers = self._feeding.augmentations(augmentation)
+        if self._augmented is None or self._augmented[0] != layers:
+            augment = Augmentations(layers, self._prepared)
+            self._augmented = (
+                layers,
+                loop.Trainer(dataclasses.replace(self._ready_trainer().objective, augment=augment)),
+            )
+        return self._augmented[1]
+
     def _start_optimizer(self) -> None:
         if self.train_state.opt_state is None:
             objective = self._ready_trainer().objective
@@ -212,6 +228,7 @@ class Model(Network):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int = 1,
+        augmentation: Any = None,
     ) -> History:
         """Train on arrays or on a stream of batches.
 
@@ -235,6 +252,8 @@ class Model(Network):
             validation_steps: Batches of one validation.
             validation_batch_size: ``batch_size`` unless given.
             validation_freq: Epochs between validations.
+            augmentation: Layers that change pictures at random, such as ``[RandomRotation(0.05), MixUp()]``, applied to
+                the batches of training inside the compiled step; validation sees the pictures as they are.
 
         Returns:
             The history: ``.history`` has the values of every epoch.
@@ -264,10 +283,11 @@ class Model(Network):
         rounds = _steps(validation_steps, "validation_steps", "fit")
         source, validation = self._feeding.sources(x, y, sample_weight, class_weight, validation_split, validation_data)
         self._start_optimizer()
+        trainer = self._trainer_with(augmentation)
         with memory.explained(plan.batch_size):
             self.history = loop.fit(
                 self,
-                self._ready_trainer(),
+                trainer,
                 source,
                 plan,
                 validation=None if validation is None else lambda: loop.validation_batches(validation, size, rounds),
