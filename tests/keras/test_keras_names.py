@@ -23,6 +23,8 @@ MODULES = [
     "models",
     "optimizers",
     "optimizers.schedules",
+    "preprocessing",
+    "preprocessing.image",
     "utils",
 ]
 
@@ -97,7 +99,7 @@ MISSPELT = [
         "applications",
         "Keras has applications, but Convista does not have it yet. convista.keras has: Input, Layer, Loss, "
         "Metric, Model, Optimizer, Sequential, activations, callbacks, datasets, initializers, layers, losses, "
-        "metrics, models, optimizers, utils.",
+        "metrics, models, optimizers, preprocessing, utils.",
     ),
 ]
 

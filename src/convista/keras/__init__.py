@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         metrics,
         models,
         optimizers,
+        preprocessing,
         utils,
     )
     from convista.keras.layers import Input, Layer
@@ -53,6 +54,7 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "preprocessing",
     "utils",
 ]
 

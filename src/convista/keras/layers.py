@@ -44,7 +44,6 @@ from convista.layers import (
     Softmax,
     ZeroPadding2D,
 )
-
 from convista.training.augmentation import MixUp
 
 Convolution2D = Conv2D

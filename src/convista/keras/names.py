@@ -13,7 +13,7 @@ _IN_KERAS = {
     "": """
         DTypePolicy FloatDTypePolicy Function Initializer InputSpec KerasTensor Operation Quantizer Regularizer
         RematScope StatelessScope SymbolicScope Variable applications backend config constraints device distillation
-        distribution dtype_policies export legacy mixed_precision name_scope ops preprocessing quantizers random
+        distribution dtype_policies export legacy mixed_precision name_scope ops quantizers random
         regularizers remat saving src tree version visualization wrappers
     """,
     "activations": """
@@ -77,6 +77,10 @@ _IN_KERAS = {
         ScheduleFreeAdamW deserialize legacy serialize
     """,
     "optimizers.schedules": "CosineDecayRestarts InverseTimeDecay deserialize serialize",
+    "preprocessing": """
+        image_dataset_from_directory sequence text_dataset_from_directory timeseries_dataset_from_array
+    """,
+    "preprocessing.image": "array_to_img img_to_array load_img save_img smart_resize",
     "utils": """
         Config CustomObjectScope FeatureSpace Progbar PyDataset Sequence array_to_img audio_dataset_from_directory
         bounding_boxes clear_session custom_object_scope deserialize_keras_object disable_interactive_logging

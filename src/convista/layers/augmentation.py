@@ -108,7 +108,7 @@ def span(
         (-0.2, 0.2)
     """
     given = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    known = [item for item in given if isinstance(item, Real) and not isinstance(item, bool)]
+    known = [float(item) for item in given if isinstance(item, Real) and not isinstance(item, bool)]
     if (
         len(known) != len(given)
         or len(given) not in (1, 2)
@@ -122,8 +122,8 @@ def span(
             fix=f"For example {name}={example:g} or {name}={(max(limits[0], -example), example)}",
         )
     if len(known) == 2:
-        return float(min(known)), float(max(known))
-    single = abs(float(known[0]))
+        return min(known), max(known)
+    single = abs(known[0])
     return (-single if around is None else around), single
 
 

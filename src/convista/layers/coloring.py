@@ -174,7 +174,8 @@ class RandomHue(Coloring):
     """Turn the hue of each picture's colours: red towards orange, or towards violet.
 
     Args:
-        factor: Part of half a turn, to either side: 1 can make red cyan. One number draws from 0 to it, two between them.
+        factor: Part of half a turn, to either side: 1 can make red cyan. One number draws from 0 to it, two between
+            them.
         value_range: See :class:`RandomBrightness`.
         data_format: ``None`` or ``"channels_last"``.
         seed: See :class:`RandomBrightness`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from convista import arguments
 from convista.arguments import Shape
 from convista.errors import ArgumentError
 from convista.layers.augmentation import Augmentation, floating, span, uniform
-from convista.layers.base import Layer, register
+from convista.layers.base import register
 from convista.layers.convolution import check_data_format
 from convista.ops.warp import FILL_MODES, INTERPOLATIONS, about_middle, affine_warp, followed_by
 
@@ -82,13 +83,14 @@ def warped(layers: Sequence[Warping], keys: Sequence[jax.Array | None], x: jax.A
     """
     if len(layers) == 1:
         return layers[0].augment(floating(x), layers[0].own_key(keys[0]))
-    x, size, joined = floating(x), x.shape[1:3], None
+    x = floating(x)
+    size, joined = (x.shape[1], x.shape[2]), []
     for layer, key in zip(layers, keys, strict=True):
         maps = layer.maps(layer.own_key(key), len(x), size)
-        joined = maps if joined is None else followed_by(joined, maps)
+        joined.append(maps)
         size = layer.size_after(size)
     reading = next((layer.reading for layer in layers if layer.reading is not None), None)
-    return affine_warp(x, joined, size=size, **(reading or {}))
+    return affine_warp(x, functools.reduce(followed_by, joined), size=size, **(reading or {}))
 
 
 def joinable(layers: Sequence[Any]) -> bool:

@@ -16,7 +16,7 @@ from convista.layers.inference import Node, infer
 from convista.layers.input import InputLayer
 from convista.layers.reshaping import Reshape
 from convista.layers.symbolic import SymbolicTensor, nodes_of
-from convista.layers.warping import warped
+from convista.layers.warping import Warping, warped
 from convista.models.program import bare, deferred, warps
 from convista.shapes import ReceptiveField, count
 
@@ -184,7 +184,8 @@ class Graph:
 
     def _warped(self, places: list[int], x: jax.Array, key: jax.Array | None) -> jax.Array:
         keys = [None if key is None else jax.random.fold_in(key, place) for place in places]
-        return warped([self.nodes[place].layer for place in places], keys, x)
+        layers = [self.nodes[place].layer for place in places]
+        return warped([layer for layer in layers if isinstance(layer, Warping)], keys, x)
 
     def receptive_fields(self) -> list[ReceptiveField | None]:
         """Return for each node how much of the input one of its cells sees; ``None`` is all of it."""

@@ -1,10 +1,10 @@
-"""What happens to a batch before the network sees it in training, and never elsewhere: other pictures, mixed pictures."""
+"""What happens to a batch before the network sees it in training, and never elsewhere: it is changed and mixed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -41,9 +41,9 @@ class MixUp(metaclass=Checked):
     """Mix each picture of a batch with another one, and learn both labels in the same proportion.
 
     ``x = λ · x₁ + (1 − λ) · x₂`` and ``loss = λ · loss(y₁) + (1 − λ) · loss(y₂)`` with λ from Beta(α, α). For
-    cross-entropy that is the loss of the mixed labels ``λ · y₁ + (1 − λ) · y₂``, and it works for integer labels too; for
-    squared errors the gradient is the same. The first of the two is the one with the larger share, and metrics count
-    its label alone.
+    cross-entropy that is the loss of the mixed labels ``λ · y₁ + (1 − λ) · y₂``, and it works for integer labels too;
+    for squared errors the gradient is the same. The first of the two is the one with the larger share, and metrics
+    count its label alone.
 
     It changes labels, so it is no layer of a network: it stands in ``model.fit(…, augmentation=[…, MixUp()])``.
 
@@ -61,6 +61,8 @@ class MixUp(metaclass=Checked):
 
     Source: H. Zhang et al., «mixup: beyond empirical risk minimization», 2018.
     """
+
+    where_it_belongs: ClassVar[str] = "Give it to training: model.fit(x, y, augmentation=[MixUp()])"
 
     alpha: float = 0.2
     data_format: str | None = None
@@ -85,7 +87,7 @@ class MixUp(metaclass=Checked):
             "MixUp mixes labels with pictures, and a layer does not see labels",
             where="MixUp",
             received="a call",
-            fix="Give it to training: model.fit(x, y, augmentation=[MixUp()])",
+            fix=self.where_it_belongs,
         )
 
     def mix(self, batch: Batch, key: jax.Array) -> tuple[Batch, Mixture]:
@@ -108,6 +110,43 @@ class MixUp(metaclass=Checked):
 
         x = jax.tree.map(mixed, batch.x)
         return batch._replace(x=x), Mixture(batch.y[other], batch.weight[other], share)
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """Arrays with the changes that training makes to them: what a flow of pictures in memory comes down to.
+
+    Args:
+        x: Pictures ``(N, H, W, C)``.
+        y: Targets.
+        sample_weight: How much each counts, or ``None``.
+        batch_size: Pictures a step.
+        shuffle: Whether each epoch has an order of its own.
+        augmentation: As for ``fit``; ``None`` changes nothing.
+    """
+
+    x: Any
+    y: Any
+    sample_weight: Any
+    batch_size: int
+    shuffle: bool
+    augmentation: tuple[Any, ...] | None
+
+
+def refuse_augmented(source: Any, where: str) -> None:
+    """Refuse a source that says it changes pictures at random where no network is trained.
+
+    Raises:
+        ArgumentError: It does.
+    """
+    if getattr(source, "augments", False):
+        raise ArgumentError(
+            "only the pictures of training are augmented: a score on changed pictures tells about no picture",
+            where=where,
+            received=f"{type(source).__name__} that changes pictures at random",
+            fix='Give the pictures themselves, or flow(…, subset="validation"), or a flow of an ImageDataGenerator '
+            "without ranges and flips",
+        )
 
 
 @dataclass(frozen=True)
