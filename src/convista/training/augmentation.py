@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from convista import arguments
 from convista.arguments import Checked, Shape
+from convista.data.picture_changes import is_compose
 from convista.errors import ArgumentError, ShapeError
 from convista.layers.augmentation import floating
 from convista.layers.base import Layer
@@ -77,7 +78,7 @@ class MixUp(metaclass=Checked):
         if self.seed is not None:
             arguments.integer(self.seed, "seed", where="MixUp", minimum=0)
 
-    def __call__(self, *inputs: Any, **options: Any) -> Any:
+    def __call__(self, *inputs: Any) -> Any:
         """Refuse to be a layer.
 
         Raises:
@@ -236,6 +237,13 @@ def checked(given: Any, input_shape: Shape, *, where: str, keeps_size: bool = Tr
     for layer in layers:
         if isinstance(layer, MixUp):
             continue
+        if is_compose(layer):
+            raise ArgumentError(
+                "the steps of training are compiled, and an albumentations transform is Python code for one picture",
+                where=where,
+                received=type(layer).__name__,
+                fix="Write model.fit(ImageDataGenerator(augmentation=compose).flow(x, y))",
+            )
         if not isinstance(layer, Layer) or not layer.only_in_training:
             raise ArgumentError(
                 "augmentation is a list of layers that change nothing outside training",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from convista import arguments
+from convista.data.picture_changes import changed_by
 from convista.data.pictures import Preprocessing, read_picture
 from convista.data.standardization import Standardization
 from convista.errors import ArgumentError, DataError, ShapeError, suggest
@@ -27,6 +28,7 @@ class Source:
 
     Args:
         augmentation: Layers that change them at random; empty for validation.
+        compose: An ``albumentations.Compose`` that changes them before, one by one, or ``None``.
         function: The user's own, for one picture, or ``None``.
         standardization: What follows.
         seed: What orders and changes are drawn from.
@@ -34,6 +36,7 @@ class Source:
     """
 
     augmentation: tuple[Any, ...]
+    compose: Any
     function: Callable[[np.ndarray], np.ndarray] | None
     standardization: Standardization
     seed: int
@@ -46,6 +49,9 @@ class Source:
 
     def changed(self, x: np.ndarray, number: int, batch: int) -> np.ndarray:
         """Return other pictures for those of a batch of a pass, float32."""
+        if self.compose is not None:
+            drawn = np.random.default_rng((self.seed, number, batch)).integers(2**31)
+            x = changed_by(self.compose, x, int(drawn))
         x = np.asarray(x, np.float32)
         if not self.augmentation:
             return x
@@ -85,6 +91,12 @@ def _changed(layers: tuple[Any, ...], x: np.ndarray, seed: int, number: int, bat
 _PROGRAMS: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
 
+def _fills(layer: Any) -> bool:
+    """Whether a layer writes values of its own into pictures, so that a factor for all values cannot come before it."""
+    reading = getattr(layer, "reading", {"fill_value": 1.0})
+    return reading is not None and bool(reading["fill_value"])
+
+
 class Flow:
     """Batches by number; ``next`` goes on for ever.
 
@@ -104,7 +116,7 @@ class Flow:
     @property
     def augments(self) -> bool:
         """Whether pictures are changed at random."""
-        return bool(self.source.augmentation)
+        return bool(self.source.augmentation) or self.source.compose is not None
 
     def __len__(self) -> int:
         """Batches of one pass."""
@@ -162,8 +174,9 @@ class ArrayFlow(Flow):
         """
         scale = self.source.standardization
         commutes = scale == Standardization(scale.rescale)
-        constant = any(layer.reading["fill_mode"] == "constant" and layer.cval for layer in self.source.augmentation)
-        if self.y is None or self.source.function is not None or not commutes or constant:
+        constant = any(_fills(layer) for layer in self.source.augmentation)
+        host = self.source.function is not None or self.source.compose is not None
+        if self.y is None or host or not commutes or constant:
             return None
         x = scale(self.x) if scale.rescale is not None else self.x
         return InMemory(x, self.y, self.sample_weight, self.batch_size, self.shuffle, self.source.augmentation or None)

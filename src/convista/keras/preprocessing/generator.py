@@ -11,10 +11,11 @@ import numpy as np
 
 from convista import arguments
 from convista.arguments import Absent, Checked
+from convista.data.picture_changes import is_compose
 from convista.data.standardization import Standardization, statistics
 from convista.errors import ArgumentError, DataError, ShapeError
 from convista.keras.preprocessing.flows import ArrayFlow, DirectoryFlow, Source
-from convista.layers import RandomAffine
+from convista.layers import Augmentation, RandomAffine
 
 _LARGEST_WHITENING = 3 * 64 * 64
 
@@ -47,6 +48,8 @@ class ImageDataGenerator(metaclass=Checked):
         validation_split: The part of the data that ``subset="validation"`` has.
         interpolation_order: 1 for bilinear, 0 for the nearest pixel.
         dtype: ``None`` or ``"float32"``.
+        augmentation: Convista's own: layers that change pictures after the ranges, as ``fit(augmentation=…)`` takes
+            them, or an ``albumentations.Compose``, called with each picture before the ranges.
 
     Raises:
         ArgumentError: A value is out of its range.
@@ -88,6 +91,7 @@ class ImageDataGenerator(metaclass=Checked):
         validation_split: float = 0.0,
         interpolation_order: int = 1,
         dtype: str | None = None,
+        augmentation: Any = None,
     ):
         where = "ImageDataGenerator"
         if data_format not in (None, "channels_last") or dtype not in (None, "float32"):
@@ -124,11 +128,17 @@ class ImageDataGenerator(metaclass=Checked):
             vertical_flip,
             "bilinear" if interpolation_order else "nearest",
         )
+        self.compose = augmentation if is_compose(augmentation) else None
+        self.layers = () if augmentation is None or self.compose is not None else _layers(augmentation)
         self._fitted = False
 
     @property
     def augments(self) -> bool:
         """Whether pictures are changed at random."""
+        return self._moves or bool(self.layers) or self.compose is not None
+
+    @property
+    def _moves(self) -> bool:
         still = RandomAffine(
             fill_mode=self.affine.fill_mode, cval=self.affine.cval, interpolation=self.affine.interpolation
         )
@@ -283,7 +293,12 @@ class ImageDataGenerator(metaclass=Checked):
         changes = self.augments and (subset or "").lower() != "validation"
         number = 0 if seed is None else arguments.integer(seed, "seed", where="ImageDataGenerator", minimum=0)
         return Source(
-            (self.affine,) if changes else (), self.preprocessing_function, self.standardization, number, self._ready
+            ((self.affine,) if self._moves else ()) + self.layers if changes else (),
+            self.compose if changes else None,
+            self.preprocessing_function,
+            self.standardization,
+            number,
+            self._ready,
         )
 
     def _ready(self) -> None:
@@ -297,6 +312,19 @@ class ImageDataGenerator(metaclass=Checked):
             received="a generator that was not fitted",
             fix="Call generator.fit(x_train) first",
         )
+
+
+def _layers(given: Any) -> tuple[Any, ...]:
+    layers = tuple(given) if isinstance(given, list | tuple) else (given,)
+    for layer in layers:
+        if not isinstance(layer, Augmentation):
+            raise ArgumentError(
+                "augmentation is a list of augmenting layers, or an albumentations.Compose",
+                where="ImageDataGenerator",
+                received=f"{layer!r}",
+                fix=getattr(layer, "where_it_belongs", None),
+            )
+    return layers
 
 
 def _pictures(x: Any, where: str) -> np.ndarray:
