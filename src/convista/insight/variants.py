@@ -65,7 +65,9 @@ def show_augmented(
                 _draw(figure.add_axes(place), np.clip(shown / top, 0, 1), column == 0)
         for left, text in ((0.1, "original"), (1.45, "variants that training sees")):
             figure.text(left / width, 1 - 0.6 / height, text, ha="left", va="bottom", fontsize=10)
-        figure.text(0.1 / width, 1 - 0.08 / height, _named(augmentation), ha="left", va="top", fontsize=9, color="#595959")
+        figure.text(
+            0.1 / width, 1 - 0.08 / height, _named(augmentation), ha="left", va="top", fontsize=9, color="#595959"
+        )
         return _save(figure, path)
 
 
@@ -77,7 +79,7 @@ def _batch(picture: Any) -> np.ndarray:
             "a picture is height × width × channels with 1, 3 or 4 channels, or a batch of them",
             where="show_augmented",
             received=f"shape {np.shape(picture)}",
-            fix="Add the channel axis of a grey picture: picture[..., None]" if array.ndim == 4 else None,
+            fix="Add the channel axis of a grey picture: picture[..., None]" if np.ndim(picture) in (2, 3) else None,
         )
     if len(array) > _MOST_ROWS:
         raise ArgumentError(

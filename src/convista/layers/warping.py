@@ -426,7 +426,7 @@ class RandomCrop(Warping):
     def maps(self, key, count, size):
         """See :class:`Warping`."""
         if not (size[0] > self.height and size[1] > self.width):
-            return self._middle(count, size)
+            return _window(*self._middle(size), self.size_after(size), count)
         keys = jax.random.split(key)
         corners = [
             jax.random.randint(own, (count,), 0, length - window + 1).astype(jnp.float32)
@@ -434,22 +434,27 @@ class RandomCrop(Warping):
         ]
         return _moved(-corners[0], -corners[1])
 
-    def _middle(self, count, size):
+    def _middle(self, size):
+        """Return corner and size of the largest window of these proportions in the middle."""
         height = max(min(size[0], size[1] * self.height // self.width), 1)
         width = max(min(size[1], size[0] * self.width // self.height), 1)
-        return _window(((size[0] - height) // 2, (size[1] - width) // 2), (height, width), self.size_after(size), count)
+        return ((size[0] - height) // 2, (size[1] - width) // 2), (height, width)
 
     def augment(self, x, key):
         """Return the windows."""
-        maps = self.maps(key, len(x), x.shape[1:3])
+        size = x.shape[1:3]
+        if not (size[0] > self.height and size[1] > self.width):
+            return self.unchanged(x)
+        maps = self.maps(key, len(x), size)
         return affine_warp(x, maps, size=(self.height, self.width), fill_mode="nearest")
 
     def unchanged(self, x):
         """Return the middle of each picture."""
-        size = x.shape[1:3]
-        if size == (self.height, self.width):
+        (row, column), window = self._middle(x.shape[1:3])
+        x = x[:, row : row + window[0], column : column + window[1]]
+        if window == (self.height, self.width):
             return x
-        maps = self._middle(len(x), size)
+        maps = _window((0, 0), window, (self.height, self.width), len(x))
         return affine_warp(x, maps, size=(self.height, self.width), fill_mode="nearest")
 
 

@@ -110,7 +110,7 @@ def _read(x, by_row, by_column):
     total = jnp.float32(0)
     for row, by in by_row:
         for column, weight in by_column:
-            pixels = flat.at[(first + row) * width + column].get(mode="promise_in_bounds")
+            pixels = flat.at[(first + row) * width + column].get(mode="promise_in_bounds").astype(jnp.float32)
             total = total + pixels * (by * weight)[..., None]
     return total
 
