@@ -12,7 +12,7 @@ from PIL import Image
 from convista.layers import base
 
 DOCS = Path(__file__).parents[1] / "docs"
-RUN = ["layers.md", "model.md", "sequential.md", "fit.md"]
+RUN = ["augmentation.md", "layers.md", "model.md", "sequential.md", "fit.md"]
 DOCTESTS = ["losses.md", "metrics.md", "optimizers.md", "callbacks.md"]
 
 

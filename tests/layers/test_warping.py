@@ -34,9 +34,11 @@ KEY = jax.random.key(3)
 X = np.random.default_rng(0).random((4, 9, 7, 2)).astype(np.float32)
 
 
-@functools.partial(jax.jit, static_argnums=0, compiler_options=_QUICK)
-def run(layer, x, key):
+def plain(layer, x, key):
     return layer.apply({}, {}, x, training=True, key=key)[0]
+
+
+run = jax.jit(plain, static_argnums=0, compiler_options=_QUICK)
 
 
 def trained(layer, x=X, key=KEY):
@@ -126,9 +128,9 @@ def test_image_data_generators_map_is_rotation_shift_shear_zoom():
         scale = np.diag([*zoom[:, n], 1])
         to_middle, back = np.array([[1, 0, 4], [0, 1, 3], [0, 0, 1]]), np.array([[1, 0, -4], [0, 1, -3], [0, 0, 1]])
         own = to_middle @ rotation @ moved @ slant @ scale @ back
-        plain = ndimage.affine_transform(X[n, ..., 0].astype(float), own[:2, :2], own[:2, 2], order=1, mode="nearest")
-        plain = plain[:: -1 if flip[0, n] else 1, :: -1 if flip[1, n] else 1]
-        np.testing.assert_allclose(found[n, ..., 0], plain, atol=1e-5)
+        single = ndimage.affine_transform(X[n, ..., 0].astype(float), own[:2, :2], own[:2, 2], order=1, mode="nearest")
+        single = single[:: -1 if flip[0, n] else 1, :: -1 if flip[1, n] else 1]
+        np.testing.assert_allclose(found[n, ..., 0], single, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +174,7 @@ class TestEveryLayer:
         )
 
     def test_gradients_flow_to_the_pictures(self, layer):
-        gradient = jax.jit(jax.grad(lambda x: jnp.sum(run(layer, x, KEY) ** 2)), compiler_options=_QUICK)(X)
+        gradient = jax.jit(jax.grad(lambda x: jnp.sum(plain(layer, x, KEY) ** 2)), compiler_options=_QUICK)(X)
         assert np.isfinite(gradient).all()
         assert np.abs(gradient).max() > 0
 
