@@ -34,9 +34,7 @@ def saturation(x: jax.Array, factor: jax.Array) -> jax.Array:
         >>> saturation(jnp.array([4.0, 2.0, 0.0]).reshape(1, 1, 1, 3), jnp.array([0.5])).ravel().tolist()
         [4.0, 3.0, 2.0]
     """
-    largest = jnp.max(x, axis=-1, keepdims=True)
-    least = jnp.min(x, axis=-1, keepdims=True)
-    span = largest - least
+    largest, span = _largest_and_span(x)
     one = jnp.ones((), x.dtype)
     # The new saturation is at most 1, so the factor is at most max / span.
     limit = jnp.where(span > 0, largest / jnp.where(span > 0, span, one), one)
@@ -54,9 +52,8 @@ def turned_hue(x: jax.Array, turn: jax.Array) -> jax.Array:
         >>> turned_hue(jnp.array([1.0, 0.0, 0.0]).reshape(1, 1, 1, 3), jnp.array([1 / 3])).ravel().round(5).tolist()
         [0.0, 1.0, 0.0]
     """
-    largest = jnp.max(x, axis=-1, keepdims=True)
-    span = largest - jnp.min(x, axis=-1, keepdims=True)
-    sixth = _sixths(x, largest, span) + 6 * _each(turn, x)
+    largest, span = _largest_and_span(x)
+    sixth = _sixths(x, span) + 6 * _each(turn, x)
     # The distance of each channel from its own hue, in sixths of a turn, says how much of the span it lacks.
     centre = jnp.asarray([5.0, 3.0, 1.0], x.dtype)
     place = jnp.mod(sixth + centre, jnp.asarray(6.0, x.dtype))
@@ -64,12 +61,24 @@ def turned_hue(x: jax.Array, turn: jax.Array) -> jax.Array:
     return largest - span * lacking
 
 
-def _sixths(x, largest, span):
+def _channels(x):
+    return [x[..., channel : channel + 1] for channel in range(3)]
+
+
+def _largest_and_span(x):
+    # Two by two: the gradient of jnp.max asks which cell equals the maximum, and where XLA computes x twice and rounds
+    # it differently, none does; the quotient is then 0 / 0. Seen behind a contrast at optimization level 0.
+    red, green, blue = _channels(x)
+    largest = jnp.maximum(jnp.maximum(red, green), blue)
+    return largest, largest - jnp.minimum(jnp.minimum(red, green), blue)
+
+
+def _sixths(x, span):
     """Return the hue of each pixel in sixths of a turn, ``(N, H, W, 1)``; 0 for greys."""
-    red, green, blue = (x[..., channel : channel + 1] for channel in range(3))
+    red, green, blue = _channels(x)
     safe = jnp.where(span > 0, span, jnp.ones((), x.dtype))
-    hue = jnp.where(largest == green, (blue - red) / safe + 2, (red - green) / safe + 4)
-    hue = jnp.where(largest == red, (green - blue) / safe, hue)
+    hue = jnp.where(green >= blue, (blue - red) / safe + 2, (red - green) / safe + 4)
+    hue = jnp.where((red >= green) & (red >= blue), (green - blue) / safe, hue)
     return jnp.where(span > 0, hue, jnp.zeros((), x.dtype))
 
 
