@@ -426,7 +426,8 @@ class RandomCrop(Warping):
     def maps(self, key, count, size):
         """See :class:`Warping`."""
         if not (size[0] > self.height and size[1] > self.width):
-            return _window(*self._middle(size), self.size_after(size), count)
+            corner, window = self._middle(size)
+            return _window(corner, window, self.size_after(size), count)
         keys = jax.random.split(key)
         corners = [
             jax.random.randint(own, (count,), 0, length - window + 1).astype(jnp.float32)
