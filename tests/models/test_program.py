@@ -123,7 +123,7 @@ def test_pooled_values_are_the_same_to_the_bit(name, monkeypatch):
     ids=["1-D", "3-D"],
 )
 def test_sequences_and_volumes_run_as_blocks_too(sizes, convolution, pooling, monkeypatch):
-    layer = convolution(4, 3, activation="relu", bias_initializer="random_normal")
+    layer = convolution(9, 3, activation="relu", bias_initializer="random_normal")
     model = Sequential([Input((*sizes, 2)), layer, pooling(), Flatten(), Dense(2)], seed=1)
     assert places(model, training=True) == [(1, 2)]
     x = np.random.default_rng(0).standard_normal((4, *sizes, 2)).astype("float32")
