@@ -64,8 +64,8 @@ def _block(filters: int, letters: int) -> tuple[Layer, ...]:
     return Conv1D(filters, letters, padding="same", use_bias=False), BatchNormalization(), ReLU()
 
 
-# Chosen on the five folds of seed 1 of the splice sequences, 96.96 % there (mean of the folds, one seed each). Tried and
-# lost: 16 instead of 32 filters 96.74, dropout 0.3 before the softmax 96.87, spatial dropout 0.2 96.68, 10 epochs or no
-# label smoothing (both with dropout 0.3) 96.65; one convolution of 9 letters and 64 units 96.14; two convolutions without
-# pooling 95.30.
+# Chosen on the five folds of seed 1 of the splice sequences, 96.96 % there (mean of the folds, one seed each). Tried
+# and lost: 16 instead of 32 filters 96.74, dropout 0.3 before the softmax 96.87, spatial dropout 0.2 96.68, 10 epochs
+# or no label smoothing (both with dropout 0.3) 96.65; one convolution of 9 letters and 64 units 96.14; two convolutions
+# without pooling 95.30.
 RECIPE = Recipe(epochs=15, batch_size=32, learning_rate=0.003, weight_decay=0.1, label_smoothing=0.1)
