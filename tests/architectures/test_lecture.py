@@ -27,7 +27,7 @@ def test_the_lectures_numbers(make, name, parameters, macs) -> None:
     assert model.preprocessing == Preprocessing(scale=1 / 255)
 
 
-@pytest.mark.parametrize("name", architectures.names())
+@pytest.mark.parametrize("name", architectures.names(axes=2))
 def test_other_sizes_and_classes(name: str) -> None:
     model = architectures.get(name)((32, 24, 3), 7, seed=5)
     assert (model.name, model.seed) == (name, 5)

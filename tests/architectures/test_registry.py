@@ -15,9 +15,22 @@ def test_each_name_gives_the_network_of_this_name() -> None:
         "lecture-convnet-without-pooling",
         "lecture-small-convnet",
         "digits-convnet",
+        "sequence-convnet",
+        "series-convnet",
+        "volume-convnet",
     )
     for name in architectures.names():
         assert architectures.get(name)().name == name
+
+
+def test_networks_are_found_by_the_axes_of_their_data() -> None:
+    assert architectures.names(1) == ("sequence-convnet", "series-convnet")
+    assert architectures.names(3) == ("volume-convnet",)
+    assert sorted(name for axes in (1, 2, 3) for name in architectures.names(axes)) == sorted(architectures.names())
+    for name in architectures.names():
+        assert len(architectures.get(name)().input_shape) == architectures.axes_of(name) + 2
+    with pytest.raises(ArgumentError, match="there is no architecture of this name"):
+        architectures.axes_of("lecture")
 
 
 @pytest.mark.parametrize(
@@ -32,7 +45,7 @@ def test_each_name_gives_the_network_of_this_name() -> None:
             7,
             "architectures.get: there is no architecture of this name. Received 7. "
             "Known: digits-convnet, lecture-convnet, lecture-convnet-without-pooling, lecture-dense, "
-            "lecture-small-convnet.",
+            "lecture-small-convnet, sequence-convnet, series-convnet, volume-convnet.",
         ),
     ],
 )

@@ -40,6 +40,15 @@ def test_a_size_is_asked_for(models, convista):
     assert convista("summary", f"{models}:ready").code == 0
 
 
+def test_an_example_of_a_size_is_one_that_the_network_takes(convista):
+    done = convista("summary", "volume-convnet")
+    assert done.err == (
+        "Error: --input: this model is built for a size of volume. Received none. Add depth, height, width and "
+        "channels, for example: convista summary volume-convnet --input 16,16,16,1.\n"
+    )
+    assert convista("summary", "volume-convnet", "--input", "16,16,16,1").code == 0
+
+
 @pytest.mark.parametrize("size", ["28,x", "0,8,1", "a,b,c", "8,8,-1", "8,,1", "8,8,99999999999"])
 def test_sizes_that_cannot_be(convista, size):
     done = convista("summary", "lecture-dense", "--input", size)
@@ -70,6 +79,30 @@ def test_sizes_that_cannot_be(convista, size):
             "Write all three, for example --input 28,28,1.",
         ),
         (
+            "sequence-convnet",
+            "60",
+            "--input: sequence-convnet takes sequences of length and channels. Received 60. "
+            "Write both, for example --input 60,4.",
+        ),
+        (
+            "volume-convnet",
+            "20,20,20",
+            "--input: volume-convnet takes volumes of depth, height, width and channels. Received 20,20,20. "
+            "Write all four, for example --input 20,20,20,1.",
+        ),
+        (
+            "sequence-convnet",
+            "28,28,1",
+            "sequence-convnet: its data are sequences of length and channels. Received 28×28×1. "
+            "Use digits-convnet, which takes such pictures.",
+        ),
+        (
+            "volume-convnet",
+            "28,28,1",
+            "volume-convnet: its data are volumes of depth, height, width and channels. Received 28×28×1. "
+            "Use digits-convnet, which takes such pictures.",
+        ),
+        (
             "lecture-convnet",
             "5,5,1",
             "lecture-convnet: pictures are large enough for its convolutions and poolings. Received 5×5×1. "
@@ -90,6 +123,13 @@ def test_pictures_that_an_architecture_cannot_take(convista, name, size, message
     shape, other = re.search(r"--input ([\d,]+)", done.err), re.search(r"Use ([\w-]+),", done.err)
     advised = convista("summary", other[1] if other else name, "--input", shape[1] if shape else size)
     assert advised.code == 0, advised.err
+
+
+def test_a_sequence_of_one_letter(convista):
+    assert convista("summary", "sequence-convnet", "--input", "1,4").err == (
+        "Error: sequence-convnet: sequences are large enough for its convolutions and poolings. Received 1×4. "
+        "Use larger sequences.\n"
+    )
 
 
 def test_help_names_every_architecture(convista):

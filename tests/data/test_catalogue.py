@@ -248,6 +248,22 @@ def test_a_mistyped_name():
         load(None)
 
 
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("splice", 'load_sequences("splice")'),
+        ("GunPoint", 'load_series("GunPoint")'),
+        ("synthetic-volumes", "synthetic_volumes(count)"),
+    ],
+)
+def test_what_has_no_pictures_is_read_elsewhere(name, call):
+    with pytest.raises(ArgumentError) as caught:
+        load(name)
+    assert str(caught.value) == (
+        f"load: there is no dataset of this name. Received {name!r}. These are no pictures: convista.data.{call}."
+    )
+
+
 def test_names_and_descriptions(data):
     assert names() == ("digits", "mnist", "fashion_mnist", "kmnist", "cifar10", "cifar100")
     digits, mnist = describe("digits"), describe("mnist")

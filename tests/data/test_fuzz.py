@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convista.data import read_cifar, read_idx, read_npz
+from convista.data import read_cifar, read_idx, read_npz, read_sequences, read_ucr
 from convista.data.pickled import read_pickled
 from convista.errors import DataError
 from oracles.cifar_files import cifar10, tar
@@ -65,6 +65,8 @@ KINDS: dict[str, tuple[Callable, Callable, bool]] = {
     "idx.gz": (lambda _: gzip.compress(idx()), lambda path: [read_idx(path)], True),
     "npz": (lambda _: npz(np.savez), lambda path: halves(read_npz, path), True),
     "compressed npz": (lambda _: npz(np.savez_compressed), lambda path: halves(read_npz, path), True),
+    "ucr": (lambda _: b"1\t0.5\t-1e3\t2\n" * 4 + b"-2\t1\t2\t3\n", lambda path: list(read_ucr(path)), False),
+    "sequences": (lambda _: b"EI, first, ACGTN\nN,b,TTTTA\n" * 3, lambda path: [read_sequences(path).y], False),
     "tar of binary": (lambda tmp: tarred(tmp, "bin", "w"), lambda path: halves(read_cifar, path), False),
     "tar.gz of binary": (lambda tmp: tarred(tmp, "bin", "w:gz"), lambda path: halves(read_cifar, path), True),
     "tar of pickles": (lambda tmp: tarred(tmp, "py", "w"), lambda path: halves(read_cifar, path), False),

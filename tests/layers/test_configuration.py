@@ -44,6 +44,9 @@ CONVOLUTION = {
     "kernel_initializer": "he_normal",
     "bias_initializer": "ones",
 }
+LAST = {"data_format": "channels_last", "seed": 3}
+RANGED = {"value_range": (0.0, 1.0), "seed": 3}
+MOVED = {**LAST, "fill_mode": "constant", "fill_value": 0.5, "interpolation": "nearest"}
 SAME3 = {"filters": 2, "kernel_size": 3, "strides": (1, 2, 1), "padding": "same"}
 TRANSPOSED = {**SAME, "kernel_initializer": "he_normal", "bias_initializer": "ones", "dilation_rate": 1}
 DEPTHWISE = {
@@ -172,6 +175,47 @@ NON_DEFAULT = {
     "Concatenate": [{"axis": 2}],
     "Rescaling": [{"scale": 2.0, "offset": -1.0}, {"scale": np.float32(0.5)}],
     "InputLayer": [{"shape": (8, None, 3), "name": "pictures"}],
+    "RandomBrightness": [{"factor": (0.1, 0.2), **RANGED}],
+    "RandomContrast": [{"factor": (0.1, 0.2), **RANGED}],
+    "RandomSaturation": [{"factor": (0.3, 0.7), **RANGED, **LAST}],
+    "RandomHue": [{"factor": (0.1, 0.2), **RANGED, **LAST}],
+    "RandomGrayscale": [{"factor": 0.25, **LAST}],
+    "RandomColorJitter": [
+        {
+            "brightness_factor": 0.1,
+            "contrast_factor": 0.2,
+            "saturation_factor": 0.3,
+            "hue_factor": 0.4,
+            **RANGED,
+            **LAST,
+        }
+    ],
+    "RandomErasing": [{"factor": 0.5, "scale": (0.1, 0.2), "fill_value": 0.5, **RANGED, **LAST}],
+    "Cutout": [{"size": (4, 3), "fill_value": 0.5, "seed": 3}],
+    "RandomRotation": [{"factor": (-0.1, 0.2), **MOVED}],
+    "RandomTranslation": [{"height_factor": 0.1, "width_factor": (-0.1, 0.2), **MOVED}],
+    "RandomZoom": [{"height_factor": 0.1, "width_factor": (-0.1, 0.2), **MOVED}],
+    "RandomShear": [{"x_factor": 0.1, "y_factor": 0.2, **MOVED}],
+    "RandomFlip": [{"mode": "horizontal", **LAST}],
+    "RandomCrop": [{"height": 4, "width": 3, **LAST}],
+    "RandomResizedCrop": [
+        {"height": 4, "width": 3, "scale": (0.5, 1.0), "ratio": (0.9, 1.1), "interpolation": "nearest", "seed": 3}
+    ],
+    "RandomAffine": [
+        {
+            "rotation_range": 20.0,
+            "width_shift_range": 0.1,
+            "height_shift_range": 0.2,
+            "shear_range": 5.0,
+            "zoom_range": (0.8, 1.1),
+            "fill_mode": "wrap",
+            "cval": 0.5,
+            "horizontal_flip": True,
+            "vertical_flip": True,
+            "interpolation": "nearest",
+            "seed": 3,
+        }
+    ],
 }
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from convista import Sequential
 from convista.errors import ArgumentError, ConvistaError, DataError, ShapeError
-from convista.layers import BatchNormalization, Dense, Flatten, Input, Rescaling
-from convista.models.inputs import arranged, check_shape, check_values
+from convista.layers import BatchNormalization, Dense, Flatten, Input, RandomBrightness, RandomFlip, Rescaling
+from convista.models.inputs import arranged, check_shape, check_values, in_front
 from convista.training.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 
 PICTURES = np.zeros((7, 28, 28, 1), np.float32)
@@ -289,3 +289,22 @@ def test_input_of_a_functional_model_by_its_own_name():
     model = Sequential([Input((3,), name="pixels"), Dense(2)])
     x = np.ones((2, 3))
     np.testing.assert_array_equal(model.predict({"pixels": x}), model.predict(x))
+
+
+def test_augmenting_layers_know_the_range_of_the_values_they_see():
+    model = Sequential([Input((6, 6, 1)), RandomFlip(), RandomBrightness(0.2), Flatten(), Dense(2)])
+    x = np.random.default_rng(0).random((4, 6, 6, 1)).astype(np.float32)
+    with pytest.raises(ArgumentError) as caught:
+        model.predict(x)
+    assert str(caught.value).startswith("x: RandomBrightness expects values 0…255. Received values 0.")
+    assert str(caught.value).endswith("Write RandomBrightness(…, value_range=(0, 1)).")
+    fine = Sequential([Input((6, 6, 1)), RandomBrightness(0.2, value_range=(0, 1)), Flatten(), Dense(2)])
+    fine.predict(x)
+    pixels = Sequential([Input((6, 6, 1)), RandomBrightness(0.2), Rescaling(1 / 255), Flatten(), Dense(2)])
+    pixels.predict((x * 255).astype(np.uint8))
+
+
+def test_only_layers_before_any_other_see_the_values_as_they_come():
+    flip, after = RandomFlip(), RandomBrightness(0.2)
+    model = Sequential([Input((6, 6, 1)), flip, Rescaling(1.0), after, Flatten(), Dense(2)])
+    assert in_front(model.graph.nodes) == [flip]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -20,10 +21,15 @@ from convista.layers import (
     MaxPooling1D,
     MaxPooling2D,
     MaxPooling3D,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
     ReLU,
 )
+from convista.layers.warping import warped
 from convista.models import graph as graphs
-from convista.models.program import blocks
+from convista.models.program import blocks, warps
 
 native = pytest.mark.skipif(not selection.describe().native, reason="nothing is rewritten without the native kernels")
 
@@ -117,7 +123,7 @@ def test_pooled_values_are_the_same_to_the_bit(name, monkeypatch):
     ids=["1-D", "3-D"],
 )
 def test_sequences_and_volumes_run_as_blocks_too(sizes, convolution, pooling, monkeypatch):
-    layer = convolution(4, 3, activation="relu", bias_initializer="random_normal")
+    layer = convolution(9, 3, activation="relu", bias_initializer="random_normal")
     model = Sequential([Input((*sizes, 2)), layer, pooling(), Flatten(), Dense(2)], seed=1)
     assert places(model, training=True) == [(1, 2)]
     x = np.random.default_rng(0).standard_normal((4, *sizes, 2)).astype("float32")
@@ -167,3 +173,25 @@ def test_a_layer_used_twice_is_a_block_twice():
     x = np.random.default_rng(0).standard_normal((2, 8, 8, 1)).astype("float32")
     a, b = model.apply(model.params, model.state, (x, x))[0]
     np.testing.assert_array_equal(a, b)
+
+
+def test_warpings_in_a_row_are_one_and_the_same_as_in_fit():
+    layers = [RandomRotation(0.1), RandomTranslation(0.2, 0.1), RandomFlip(), RandomZoom(0.2, fill_mode="wrap")]
+    model = Sequential([Input((9, 8, 2)), *layers])
+    assert warps(model.graph.nodes, model.graph.outputs) == {3: [1, 2, 3]}
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(4, 9, 8, 2)).astype(np.float32))
+    key = jax.random.key(2)
+    y, _ = jax.jit(lambda x: model.apply({}, {}, x, training=True, key=key))(x)
+    keys = [jax.random.fold_in(key, place) for place in (1, 2, 3, 4)]
+    by_hand = jax.jit(lambda x: warped(layers[3:], keys[3:], warped(layers[:3], keys[:3], x)))(x)
+    np.testing.assert_allclose(y, by_hand, atol=1e-5)
+
+
+def test_warpings_that_somebody_else_looks_at_stay_apart():
+    x = Input((9, 8, 2))
+    turned = RandomRotation(0.1)(x)
+    moved = RandomTranslation(0.1, 0.1)(turned)
+    both = Model(x, [turned, moved])
+    assert warps(both.graph.nodes, both.graph.outputs) == {}
+    alone = Model(x, moved)
+    assert warps(alone.graph.nodes, alone.graph.outputs) == {2: [1, 2]}

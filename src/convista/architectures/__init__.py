@@ -9,10 +9,14 @@ from convista.architectures.lecture import (
     lecture_dense,
     lecture_small_convnet,
 )
-from convista.architectures.registry import Architecture, get, names
+from convista.architectures.registry import Architecture, axes_of, get, names
+from convista.architectures.sequences import sequence_convnet
+from convista.architectures.series import series_convnet
+from convista.architectures.volumes import volume_convnet
 
 __all__ = [
     "Architecture",
+    "axes_of",
     "digits_convnet",
     "get",
     "lecture_convnet",
@@ -20,4 +24,7 @@ __all__ = [
     "lecture_dense",
     "lecture_small_convnet",
     "names",
+    "sequence_convnet",
+    "series_convnet",
+    "volume_convnet",
 ]

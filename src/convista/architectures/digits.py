@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from convista.architectures.recipe import Recipe
 from convista.arguments import Shape
 from convista.data.pictures import Preprocessing
 from convista.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input, Layer, ReLU
 from convista.models import Sequential
-from convista.training.losses import Loss, SparseCategoricalCrossentropy
-from convista.training.optimizers import AdamW, Optimizer
-from convista.training.schedules import CosineDecay
 
 
 def digits_convnet(input_shape: Shape = (8, 8, 1), classes: int = 10, *, seed: int | None = None) -> Sequential:
@@ -54,40 +50,6 @@ def digits_convnet(input_shape: Shape = (8, 8, 1), classes: int = 10, *, seed: i
 
 def _block(filters: int, padding: str = "valid") -> tuple[Layer, ...]:
     return Conv2D(filters, 3, padding=padding, use_bias=False), BatchNormalization(), ReLU()
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train a network so that it reaches the accuracy that is promised for it.
-
-    Args:
-        epochs: How many times all pictures are seen; none of them is kept for validation.
-        batch_size: Pictures a step.
-        learning_rate: At the first step; it falls along half a cosine to 0 at the last.
-        weight_decay: Of AdamW.
-        label_smoothing: Of the loss.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    label_smoothing: float
-
-    def optimizer(self, pictures: int) -> Optimizer:
-        """Return the optimizer for an epoch of so many pictures.
-
-        Example:
-            >>> RECIPE.optimizer(1437).learning_rate.decay_steps
-            900
-        """
-        steps = -(-pictures // self.batch_size) * self.epochs
-        return AdamW(CosineDecay(self.learning_rate, steps), weight_decay=self.weight_decay)
-
-    @property
-    def loss(self) -> Loss:
-        """The loss for labels 0…C−1."""
-        return SparseCategoricalCrossentropy(label_smoothing=self.label_smoothing)
 
 
 # Of 360 held-out digits 1…4 were wrong, over twelve seeds in each of two orders of the pictures. Tried and lost, over

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from convista.architectures import digits, lecture
+from convista.architectures import digits, lecture, sequences, series, volumes
 from convista.arguments import Shape
 from convista.errors import ArgumentError, suggest
 from convista.models import Model
@@ -14,7 +14,8 @@ class Architecture(Protocol):
     """A function that makes a network which is not compiled yet.
 
     Args:
-        input_shape: Height, width and channels of one picture.
+        input_shape: Height, width and channels of one picture; for other data length and channels, or depth, height,
+            width and channels.
         classes: How many classes to tell apart.
         seed: Of the weights; ``None`` is the process's seed.
     """
@@ -29,17 +30,43 @@ _ARCHITECTURES: dict[str, Architecture] = {
     "lecture-convnet-without-pooling": lecture.lecture_convnet_without_pooling,
     "lecture-small-convnet": lecture.lecture_small_convnet,
     "digits-convnet": digits.digits_convnet,
+    "sequence-convnet": sequences.sequence_convnet,
+    "series-convnet": series.series_convnet,
+    "volume-convnet": volumes.volume_convnet,
 }
+_PICTURE_AXES = 2
+_AXES = {"sequence-convnet": 1, "series-convnet": 1, "volume-convnet": 3}
 
 
-def names() -> tuple[str, ...]:
+def names(axes: int | None = None) -> tuple[str, ...]:
     """Return the names that ``get`` knows.
 
+    Args:
+        axes: Of these only networks for data of so many axes, channels not counted: 1 for sequences and series, 2 for
+            pictures, 3 for volumes.
+
     Example:
-        >>> names()[:2]
-        ('lecture-dense', 'lecture-convnet')
+        >>> names()[:2], names(axes=3)
+        (('lecture-dense', 'lecture-convnet'), ('volume-convnet',))
     """
-    return tuple(_ARCHITECTURES)
+    return tuple(name for name in _ARCHITECTURES if axes in (None, axes_of(name)))
+
+
+def axes_of(name: str) -> int:
+    """Return how many axes the data of an architecture has, channels not counted.
+
+    Args:
+        name: One of ``names()``.
+
+    Raises:
+        ArgumentError: There is none of this name.
+
+    Example:
+        >>> axes_of("lecture-convnet"), axes_of("sequence-convnet")
+        (2, 1)
+    """
+    get(name)
+    return _AXES.get(name, _PICTURE_AXES)
 
 
 def get(name: str) -> Architecture:

@@ -24,8 +24,19 @@ ARCHITECTURES = (
     "lecture-convnet-without-pooling",
     "lecture-small-convnet",
     "digits-convnet",
+    "sequence-convnet",
+    "series-convnet",
+    "volume-convnet",
 )
 """Their names, for a help that need not import JAX first."""
+
+_TAKEN = {
+    1: ("sequences of length and channels", "both", (60, 4)),
+    2: ("pictures of height, width and channels", "all three", (28, 28, 1)),
+    3: ("volumes of depth, height, width and channels", "all four", (16, 16, 16, 1)),
+}
+"""By axes: what an architecture takes, how many numbers that is, and an example."""
+_PICTURE_AXES, _VOLUME_AXES = 2, 3
 
 LISTED = "\b\nArchitectures:\n" + "\n".join(f"  {name}" for name in ARCHITECTURES)
 """The paragraph of a help that lists them, each whole on a line of its own."""
@@ -62,7 +73,7 @@ def choose_model(text: str, input_shape: Sequence[int] | None, classes: int, see
             received=repr(text),
             fix=f"{suggest(text, architectures.names())} A saved model or FILE.py:NAME works too",
         )
-    shape = _known(text, input_shape)
+    shape = _known(text, input_shape, architectures.axes_of(text))
     try:
         return architectures.get(text)(shape, classes, seed=seed)
     except ShapeError as error:
@@ -116,13 +127,15 @@ def as_saved(path: Path) -> str:
     return f"./{path}" if str(path) in ARCHITECTURES else str(path)
 
 
-def _known(text: str, input_shape: Sequence[int] | None) -> tuple[int, ...]:
+def _known(text: str, input_shape: Sequence[int] | None, axes: int = _PICTURE_AXES) -> tuple[int, ...]:
     if input_shape is None:
+        taken, _, example = _TAKEN[axes]
+        noun, numbers = taken.split(" of ")
         raise ArgumentError(
-            "this model is built for a size of picture",
+            f"this model is built for a size of {noun.removesuffix('s')}",
             where="--input",
             received="none",
-            fix=f"Add height, width and channels, for example: convista summary {text} --input 28,28,1",
+            fix=f"Add {numbers}, for example: convista summary {text} --input {','.join(map(str, example))}",
         )
     return tuple(input_shape)
 
@@ -131,22 +144,39 @@ def _unfit(text: str, shape: tuple[int, ...], classes: int) -> ArgumentError:
     """Word for the command line that an architecture cannot take a size of picture; what it advises was tried."""
     from convista import architectures
 
-    if len(shape) != 3:
-        example = (*shape, 1) if len(shape) == 2 and _takes(text, (*shape, 1), classes) else (28, 28, 1)
-        return ArgumentError(
-            f"{text} takes pictures of height, width and channels",
-            where="--input",
-            received=",".join(str(size) for size in shape),
-            fix=f"Write all three, for example --input {','.join(str(size) for size in example)}",
-        )
-    others = ("digits-convnet", *architectures.names())
-    fitting = next((other for other in others if _takes(other, shape, classes)), None)
+    axes = architectures.axes_of(text)
+    taken, numbers, example = _TAKEN[axes]
+    noun = taken.split()[0]
+    received = "×".join(str(size) for size in shape)
+    if len(shape) == axes + 1:
+        fitting = _fitting(shape, classes)
+        fix = f"Use larger {noun}" if fitting is None else f"Use {fitting}, which takes such {noun}"
+        rule = f"{noun} are large enough for its convolutions and poolings"
+        return ArgumentError(rule, where=text, received=received, fix=fix)
+    # 28,28,1 is a picture; 28,28,28 rather a volume whose channels were forgotten.
+    if len(shape) != axes or (axes == _VOLUME_AXES and shape[-1] in (1, 3)):
+        fitting = _fitting(shape, classes)
+        if fitting is not None:
+            fix = f"Use {fitting}, which takes such {_TAKEN[len(shape) - 1][0].split()[0]}"
+            return ArgumentError(f"its data are {taken}", where=text, received=received, fix=fix)
+    elif _takes(text, (*shape, example[-1]), classes):
+        example = (*shape, example[-1])
     return ArgumentError(
-        "pictures are large enough for its convolutions and poolings",
-        where=text,
-        received="×".join(str(size) for size in shape),
-        fix="Use larger pictures" if fitting is None else f"Use {fitting}, which takes such pictures",
+        f"{text} takes {taken}",
+        where="--input",
+        received=",".join(str(size) for size in shape),
+        fix=f"Write {numbers}, for example --input {','.join(str(size) for size in example)}",
     )
+
+
+def _fitting(shape: tuple[int, ...], classes: int) -> str | None:
+    """Return an architecture that takes data of this shape; for pictures first the one for the smallest."""
+    from convista import architectures
+
+    axes = len(shape) - 1
+    first = ("digits-convnet",) if axes == _PICTURE_AXES else ()
+    others = (*first, *architectures.names(axes))
+    return next((other for other in others if _takes(other, shape, classes)), None)
 
 
 def _takes(text: str, shape: tuple[int, ...], classes: int) -> bool:

@@ -13,6 +13,7 @@ import click
 from convista.cli.program import Interrupted, Session, Verb
 
 if TYPE_CHECKING:
+    from convista.cli.chosen_data import Data
     from convista.data.dataset import Dataset
     from convista.models import Model
 
@@ -91,7 +92,7 @@ def prune(session: Session, model: str, data: str, out: str | None, offline: boo
     _check(plan)
     found = RunFolder.open(model)
     target = _target(out, found.path.name if found.model.name == "model.convista" else found.model.stem)
-    chosen = choose_data(data, offline=offline)
+    chosen = _in_memory(choose_data(data, offline=offline))
     before = load_model(found.model)
     check_fit(before, chosen)
     networks = {"before": before}
@@ -112,6 +113,20 @@ def prune(session: Session, model: str, data: str, out: str | None, offline: boo
     comparison = compare_models(networks, chosen.test, plan.batch_size)
     text = f"{comparison}\n\nSaved {target}. Go on: convista evaluate {target} {data}"
     session.show(text, {"model": model, "data": data, "saved": str(target), **comparison.document()})
+
+
+def _in_memory(data: Data) -> Dataset:
+    from convista.data.dataset import Dataset
+    from convista.errors import ArgumentError
+
+    if isinstance(data, Dataset):
+        return data
+    raise ArgumentError(
+        "pruning measures on pictures that are in memory",
+        where="DATA",
+        received=f"the folder of pictures {data.name!r}",
+        fix="Give a named dataset or an .npz file with x_train, y_train, x_test and y_test",
+    )
 
 
 def _check(plan: Plan) -> None:

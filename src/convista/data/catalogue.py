@@ -32,6 +32,13 @@ _CIFAR_ARCHIVES = {
 }
 _CIFAR_PICTURES = "cifar10-images.tar.xz"
 
+# What has no pictures, and what reads it instead.
+_ELSEWHERE = {
+    "splice": 'load_sequences("splice")',
+    "GunPoint": 'load_series("GunPoint")',
+    "synthetic-volumes": "synthetic_volumes(count)",
+}
+
 Halves = tuple[Split, Split]
 
 
@@ -155,9 +162,9 @@ def load(name: str, *, offline: bool = False, entries: Mapping[str, Entry] = ENT
 
 def _entry(name: str, entries: Mapping[str, Entry]) -> Entry:
     if not isinstance(name, str) or name not in entries:
-        raise ArgumentError(
-            "there is no dataset of this name", where="load", received=repr(name), fix=suggest(str(name), entries)
-        )
+        other = _ELSEWHERE.get(str(name))
+        fix = suggest(str(name), entries) if other is None else f"These are no pictures: convista.data.{other}"
+        raise ArgumentError("there is no dataset of this name", where="load", received=repr(name), fix=fix)
     return entries[name]
 
 

@@ -35,11 +35,9 @@ _IN_KERAS = {
         ContrastLimitedAdaptiveHistogramEqualization ConvLSTM1D ConvLSTM2D ConvLSTM3D CutMix Discretization Dot
         EinsumDense Embedding Equalization FlaxLayer GRU GRUCell GaussianDropout GroupQueryAttention
         HashedCrossing Hashing Identity InputSpec IntegerLookup JaxLayer LSTM LSTMCell Masking
-        MaxNumBoundingBoxes MelSpectrogram MixUp MultiHeadAttention Pipeline RMSNormalization RNN RandAugment
-        RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop
-        RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue
-        RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness
-        RandomShear RandomTranslation RandomZoom RepeatVector ReversibleEmbedding STFTSpectrogram SimpleRNN
+        MaxNumBoundingBoxes MelSpectrogram MultiHeadAttention Pipeline RMSNormalization RNN RandAugment
+        RandomColorDegeneration RandomElasticTransform RandomGaussianBlur RandomInvert RandomPerspective
+        RandomPosterization RandomSharpness RepeatVector ReversibleEmbedding STFTSpectrogram SimpleRNN
         SimpleRNNCell Solarization SpectralNormalization StackedRNNCells StringLookup TFSMLayer
         TextVectorization TimeDistributed TorchModuleWrapper UnitNormalization Wrapper deserialize dot serialize
     """,

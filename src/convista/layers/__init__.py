@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from convista.layers.activation import ELU, GELU, Activation, LeakyReLU, PReLU, ReLU, SiLU, Softmax
+from convista.layers.augmentation import Augmentation
 from convista.layers.base import Layer, Parameter, register
+from convista.layers.coloring import (
+    Cutout,
+    RandomBrightness,
+    RandomColorJitter,
+    RandomContrast,
+    RandomErasing,
+    RandomGrayscale,
+    RandomHue,
+    RandomSaturation,
+)
 from convista.layers.convolution import Conv1D, Conv2D, Conv3D
 from convista.layers.cropping import Cropping1D, Cropping2D, Cropping3D
 from convista.layers.dense import Dense
@@ -36,6 +47,16 @@ from convista.layers.regularization import Dropout, GaussianNoise, SpatialDropou
 from convista.layers.reshaping import Flatten, Permute, Reshape
 from convista.layers.transposed_convolution import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from convista.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
+from convista.layers.warping import (
+    RandomAffine,
+    RandomCrop,
+    RandomFlip,
+    RandomResizedCrop,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+)
 
 MaxPool1D = MaxPooling1D
 AvgPool1D = AveragePooling1D
@@ -59,6 +80,7 @@ __all__ = [
     "GELU",
     "Activation",
     "Add",
+    "Augmentation",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -77,6 +99,7 @@ __all__ = [
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
+    "Cutout",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
@@ -116,6 +139,21 @@ __all__ = [
     "PReLU",
     "Parameter",
     "Permute",
+    "RandomAffine",
+    "RandomBrightness",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomResizedCrop",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "Rescaling",
     "Reshape",

@@ -82,6 +82,7 @@ class Layer(metaclass=Checked):
     rounds_parameters: ClassVar[bool] = (
         False  # takes float32 parameters with bfloat16 inputs: their gradients stay float32
     )
+    only_in_training: ClassVar[bool] = False  # changes nothing when the network is used
     absent_arguments: ClassVar[Mapping[str, Absent]] = _ABSENT
 
     def __post_init__(self) -> None:

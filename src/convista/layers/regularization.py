@@ -41,6 +41,8 @@ class Dropout(Layer):
     noise_shape: tuple[int | None, ...] | None = None
     seed: int | None = None
 
+    only_in_training = True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         arguments.fraction(self.rate, "rate", where=self.where, below_one=True)
@@ -89,6 +91,7 @@ class _SpatialDropout(Layer):
     seed: int | None
 
     rank: ClassVar[int] = 2
+    only_in_training: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -220,6 +223,8 @@ class GaussianNoise(Layer):
 
     stddev: float
     seed: int | None = None
+
+    only_in_training = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,6 +14,7 @@ from convista.errors import ArgumentError, ConvistaError, DataError, ShapeError
 from convista.models import inputs as input_checks
 from convista.models import memory
 from convista.training import batches
+from convista.training.augmentation import checked, refuse_augmented
 from convista.training.batches import Examples, Stream
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Feeding:
     def validation(self, data: Any) -> Examples | Stream | None:
         if data is None:
             return None
+        refuse_augmented(data, "fit, validation_data")
         if batches.is_stream(data):
             return CheckedStream(batches.in_file_order(data), None, self)
         if not isinstance(data, tuple | list) or len(data) not in (2, 3):
@@ -106,6 +108,27 @@ class Feeding:
         scaled = self.model.preprocessing is not None and self.model.preprocessing.scale is not None
         for array in x if isinstance(x, tuple) else (x,):
             input_checks.check_values(array, self.model.graph.nodes, scaled, name)
+            self._check_value_ranges(input_checks.in_front(self.model.graph.nodes), array, name)
+
+    def augmentations(self, given: Any, source: Examples | Stream) -> tuple[Any, ...]:
+        """Return what ``fit(augmentation=…)`` was given as a tuple, checked against the model's input and the data."""
+        shapes = self.model.graph.shapes()
+        if len(self.model.graph.inputs) != 1:
+            raise ArgumentError(
+                "augmentation is for models with one input",
+                where="fit",
+                received=f"augmentation beside {len(self.model.graph.inputs)} inputs",
+                fix="Put the augmenting layers behind the input they are meant for",
+            )
+        layers = checked(given, shapes[self.model.graph.inputs[0]], where="fit, augmentation")
+        if isinstance(source, Examples):
+            self._check_value_ranges(layers, source.x, "x")
+        return layers
+
+    def _check_value_ranges(self, layers: Sequence[Any], x: Any, name: str) -> None:
+        if layers:
+            scale = self.model.preprocessing.scale if self.model.preprocessing is not None else None
+            input_checks.check_value_ranges(layers, x, scale, name)
 
     def check_shapes(self, x: Any, name: str) -> None:
         shapes = self.model.graph.shapes()

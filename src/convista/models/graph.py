@@ -15,8 +15,9 @@ from convista.layers.inference import Node, infer
 from convista.layers.input import InputLayer
 from convista.layers.reshaping import Reshape
 from convista.layers.symbolic import SymbolicTensor, nodes_of
+from convista.layers.warping import Warping, warped
 from convista.models.policy import operands
-from convista.models.program import blocks
+from convista.models.program import blocks, warps
 from convista.shapes import ReceptiveField, count
 
 Tree = dict[str, Variables]
@@ -153,6 +154,8 @@ class Graph:
         new_state = dict(state)
         found = blocks(self.nodes, self.outputs, training=training)
         inside = {place for block in found.values() for place in block.places[:-1]}
+        rows = warps(self.nodes, self.outputs) if training else {}
+        passed = {place for last, row in rows.items() for place in row if place != last}
         for place, node in enumerate(self.nodes):
             if place in self.inputs:
                 values.append(batch[self.inputs.index(place)])
@@ -168,6 +171,9 @@ class Graph:
                 continue
             taken: Any = [values[spot] for spot in node.inputs]
             own_key = None if key is None else jax.random.fold_in(key, place)
+            if place in passed or place in rows:
+                values.append(taken[0] if place in passed else self._warped(rows[place], taken[0], key))
+                continue
             extra = {"mask": mask} if node.layer.uses_mask else {}
             own, taken = operands(policy, node.layer, params.get(node.name, {}), taken, last=place in self.outputs)
             value, kept = node.layer.apply(
@@ -183,6 +189,11 @@ class Graph:
                 new_state[node.name] = kept
         results = tuple(values[spot] for spot in self.outputs)
         return (results[0] if len(results) == 1 else results), new_state
+
+    def _warped(self, places: list[int], x: jax.Array, key: jax.Array | None) -> jax.Array:
+        keys = [None if key is None else jax.random.fold_in(key, place) for place in places]
+        layers = [self.nodes[place].layer for place in places]
+        return warped([layer for layer in layers if isinstance(layer, Warping)], keys, x)
 
     def receptive_fields(self) -> list[ReceptiveField | None]:
         """Return for each node how much of the input one of its cells sees; ``None`` is all of it."""

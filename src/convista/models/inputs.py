@@ -9,7 +9,7 @@ import numpy as np
 
 from convista.arguments import Shape
 from convista.errors import ArgumentError, DataError, ShapeError, suggest
-from convista.layers import BatchNormalization, Rescaling
+from convista.layers import Augmentation, BatchNormalization, RandomErasing, Rescaling
 from convista.layers.inference import Node
 from convista.shapes import count, times
 
@@ -172,6 +172,49 @@ def _begins_with_normalization(nodes: Sequence[Node]) -> bool:
         isinstance(node.layer, BatchNormalization) and any(not nodes[place].inputs for place in node.inputs)
         for node in nodes
     )
+
+
+def in_front(nodes: Sequence[Node]) -> list[Any]:
+    """Return the augmenting layers that see the inputs as they come."""
+    raw = {place for place, node in enumerate(nodes) if not node.inputs}
+    found = []
+    for place, node in enumerate(nodes):
+        if node.inputs and raw.issuperset(node.inputs) and isinstance(node.layer, Augmentation):
+            raw.add(place)
+            found.append(node.layer)
+    return found
+
+
+def check_value_ranges(layers: Sequence[Any], x: Any, scale: float | None, name: str) -> None:
+    """Check that augmenting layers were told the range that the values of pictures have.
+
+    Args:
+        layers: Layers that see the values; those without ``value_range`` are left out.
+        x: Pictures.
+        scale: The factor of whole numbers, if any.
+        name: What to call them.
+
+    Raises:
+        ArgumentError: Values 0…1 for a layer that expects 0…255, or the other way round.
+    """
+    rows = np.asarray(x[:_ROWS_LOOKED_AT])
+    if rows.size == 0 or rows.dtype.kind not in "iuf":
+        return
+    factor = scale if scale is not None and rows.dtype.kind in "iu" else 1.0
+    low, high = float(rows.min()) * factor, float(rows.max()) * factor
+    for layer in layers:
+        expected = getattr(layer, "value_range", None)
+        filled = isinstance(layer, RandomErasing) and layer.fill_value is not None
+        if expected is None or filled or low < 0 or high == 0:
+            continue
+        if (high <= 1 and max(expected) > 2) or (high > 2 and max(expected) <= 1):
+            top = 1 if high <= 1 else 255
+            raise ArgumentError(
+                f"{layer.where} expects values {min(expected):g}…{max(expected):g}",
+                where=name,
+                received=f"values {low:g}…{high:g}",
+                fix=f"Write {type(layer).__name__}(…, value_range=(0, {top}))",
+            )
 
 
 def _check_finite(values: np.ndarray, name: str) -> None:

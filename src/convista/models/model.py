@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +23,7 @@ from convista.models.graph import Graph
 from convista.models.network import Network
 from convista.models.seed import Streams
 from convista.training import batches, loop
+from convista.training.augmentation import Augmentations, refuse_augmented
 from convista.training.batches import Examples, Stream
 from convista.training.callbacks import Callback
 from convista.training.compilation import Compilation
@@ -75,11 +78,12 @@ class Model(Network):
         self.stop_training = False
         self._compilation: Compilation | None = None
         self._trainer: loop.Trainer | None = None
+        self._augmented: tuple[tuple[Any, ...], loop.Trainer] | None = None
         self._forward: Any = None
         self._feeding = Feeding(self)
 
     def _forget_programs(self) -> None:
-        self._trainer, self._forward = None, None
+        self._trainer, self._augmented, self._forward = None, None, None
 
     def __call__(self, x: Any, training: bool = False) -> Any:
         """Return the network's output for a batch of arrays, as a JAX array."""
@@ -178,6 +182,19 @@ class Model(Network):
             self._trainer = loop.Trainer(objective)
         return self._trainer
 
+    def _trainer_with(self, augmentation: Any, source: Examples | Stream) -> loop.Trainer:
+        """Return the trainer whose steps augment; kept, so that the next fit with the same compiles nothing."""
+        if augmentation is None:
+            return self._ready_trainer()
+        layers = self._feeding.augmentations(augmentation, source)
+        if self._augmented is None or self._augmented[0] != layers:
+            augment = Augmentations(layers, self._prepared)
+            self._augmented = (
+                layers,
+                loop.Trainer(dataclasses.replace(self._ready_trainer().objective, augment=augment)),
+            )
+        return self._augmented[1]
+
     def _start_optimizer(self) -> None:
         if self.train_state.opt_state is None:
             objective = self._ready_trainer().objective
@@ -220,6 +237,7 @@ class Model(Network):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int = 1,
+        augmentation: Any = None,
     ) -> History:
         """Train on arrays or on a stream of batches.
 
@@ -243,6 +261,8 @@ class Model(Network):
             validation_steps: Batches of one validation.
             validation_batch_size: ``batch_size`` unless given.
             validation_freq: Epochs between validations.
+            augmentation: Layers that change pictures at random, such as ``[RandomRotation(0.05), MixUp()]``, applied to
+                the batches of training inside the compiled step; validation sees the pictures as they are.
 
         Returns:
             The history: ``.history`` has the values of every epoch.
@@ -256,6 +276,12 @@ class Model(Network):
         Source: lecture 000.
         """
         self._compiled()
+        held = x.in_memory() if y is None and hasattr(x, "in_memory") else None
+        if held is not None:
+            only_stream("fit", {"sample_weight": sample_weight, "validation_split": validation_split or None})
+            x, y, sample_weight, shuffle = held.x, held.y, held.sample_weight, held.shuffle
+            batch_size = held.batch_size if batch_size is None else batch_size
+            augmentation = held.augmentation if augmentation is None else augmentation
         plan = loop.Plan(
             arguments.integer(epochs, "epochs", where="fit"),
             _epochs_before(initial_epoch, epochs),
@@ -272,10 +298,11 @@ class Model(Network):
         rounds = _steps(validation_steps, "validation_steps", "fit")
         source, validation = self._feeding.sources(x, y, sample_weight, class_weight, validation_split, validation_data)
         self._start_optimizer()
+        trainer = self._trainer_with(augmentation, source)
         with memory.explained(plan.batch_size):
             self.history = loop.fit(
                 self,
-                self._ready_trainer(),
+                trainer,
                 source,
                 plan,
                 validation=None if validation is None else lambda: loop.validation_batches(validation, size, rounds),
@@ -283,6 +310,46 @@ class Model(Network):
                 progress=progress,
             )
         return self.history
+
+    def fit_generator(
+        self, generator: Any, steps_per_epoch: int | None = None, epochs: int = 1, **options: Any
+    ) -> History:
+        """Train on a generator, as ``fit`` does: the name it had in Keras 2.
+
+        Args:
+            generator: An iterable of batches, such as ``ImageDataGenerator(…).flow(x, y)``.
+            steps_per_epoch: Steps after which an epoch ends.
+            epochs: The last epoch's number.
+            **options: Of ``fit``; ``workers``, ``max_queue_size`` and ``use_multiprocessing`` change nothing.
+
+        Returns:
+            The history.
+
+        Raises:
+            ArgumentError: An argument that a generator cannot have, such as ``validation_split``.
+
+        Source: lecture 004.
+        """
+        if options.get("validation_split"):
+            raise ArgumentError(
+                "a generator cannot be split, for nobody knows how long it is",
+                where="fit_generator",
+                received=f"validation_split={options['validation_split']!r}",
+                fix="Write ImageDataGenerator(…, validation_split=0.1), then generator.flow(x, y, "
+                'subset="training") and validation_data=generator.flow(x, y, subset="validation")',
+            )
+        known = inspect.signature(self.fit).parameters
+        ignored = ("workers", "max_queue_size", "use_multiprocessing")
+        given = {name: value for name, value in options.items() if name not in ignored}
+        for name, value in given.items():
+            if name not in known:
+                raise ArgumentError(
+                    "fit_generator takes what fit takes",
+                    where="fit_generator",
+                    received=f"{name}={value!r}",
+                    fix=suggest(name, known),
+                )
+        return self.fit(generator, steps_per_epoch=steps_per_epoch, epochs=epochs, **given)
 
     def evaluate(
         self,
@@ -293,6 +360,7 @@ class Model(Network):
         sample_weight: Any = None,
         steps: int | None = None,
         return_dict: bool = False,
+        **unknown: Any,
     ) -> Any:
         """Return loss and metrics on data, without learning.
 
@@ -304,6 +372,7 @@ class Model(Network):
             sample_weight: Factor of each example in the loss.
             steps: Batches after which to stop.
             return_dict: Return a dictionary instead of a list.
+            **unknown: Refused with what to do instead.
 
         Returns:
             ``[loss, metric, …]``, the loss alone where no metrics were compiled, or a dictionary.
@@ -315,6 +384,8 @@ class Model(Network):
         Source: lecture 000.
         """
         self._compiled()
+        _only_in_fit("evaluate", unknown)
+        refuse_augmented(x, "evaluate")
         size = arguments.integer(32 if batch_size is None else batch_size, "batch_size", where="evaluate")
         rounds = _steps(steps, "steps", "evaluate")
         if batches.is_stream(x):
@@ -332,7 +403,14 @@ class Model(Network):
             print(line, file=loop.error_stream())
         return _reported(values, return_dict)
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0, steps: int | None = None) -> Any:
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        steps: int | None = None,
+        **unknown: Any,
+    ) -> Any:
         """Return the network's output for arrays, for an iterable of batches, or for picture files.
 
         Args:
@@ -342,6 +420,7 @@ class Model(Network):
             batch_size: Examples at a time. The result does not depend on it.
             verbose: Accepted for Keras's sake; nothing is printed.
             steps: Batches after which to stop, for an iterable.
+            **unknown: Refused with what to do instead.
 
         Returns:
             A NumPy array ``(N, …)``, or a list with one for each output.
@@ -352,6 +431,8 @@ class Model(Network):
 
         Source: lecture 000.
         """
+        _only_in_fit("predict", unknown)
+        refuse_augmented(x, "predict")
         wanted = arguments.integer(
             _PREDICTION_BATCH if batch_size is None else batch_size, "batch_size", where="predict"
         )
@@ -450,6 +531,19 @@ class Model(Network):
     def from_json(text: str) -> Model:
         """Return a model with new weights from what ``to_json`` returned."""
         return saving.from_json(text)
+
+
+def _only_in_fit(verb: str, unknown: Mapping[str, Any]) -> None:
+    """Refuse arguments that a verb does not take, ``augmentation`` with the reason."""
+    for name, value in unknown.items():
+        if name == "augmentation":
+            raise ArgumentError(
+                "only the pictures of training are augmented: a score on changed pictures tells about no picture",
+                where=verb,
+                received="augmentation",
+                fix="Leave it out here; fit takes it",
+            )
+        raise ArgumentError(f"{verb} has no argument {name!r}", where=verb, received=f"{name}={value!r}")
 
 
 def _listed(tensors: Any) -> list[SymbolicTensor]:

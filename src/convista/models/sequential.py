@@ -106,7 +106,9 @@ class Sequential(Model):
                 "a Sequential is made of layers",
                 where=f"Sequential {self.name!r}",
                 received=f"{type(layer).__name__}" if not isinstance(layer, type) else f"the class {layer.__name__}",
-                fix="Write Flatten() with parentheses, not Flatten" if isinstance(layer, type) else None,
+                fix="Write Flatten() with parentheses, not Flatten"
+                if isinstance(layer, type)
+                else getattr(layer, "where_it_belongs", None),
             )
         layer = layer.original
         if layer.merges:

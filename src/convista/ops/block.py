@@ -24,9 +24,10 @@ def block(
 ) -> jax.Array:
     """Return ``relu(max over each window of convolution(x, kernel) + bias)``.
 
-    Bias and relu keep order, also when they round, so they wait until after the maximum. With pooling and at least four
-    filters the values are those of convolution, bias, relu and pooling to the bit, otherwise to rounding. The gradient
-    goes to the largest value before rounding, where the plain order takes the first of those that rounding made equal.
+    Bias and relu keep order, also when they round, so they wait until after the maximum. With pooling and more than
+    eight filters the values are those of convolution, bias, relu and pooling to the bit, otherwise to rounding. The
+    gradient goes to the largest value before rounding, where the plain order takes the first of those that rounding
+    made equal.
 
     Args:
         x: Input, ``(batch, *spatial, channels)``.

@@ -59,12 +59,15 @@ class Objective:
         loss: Per-example loss.
         optimizer: Update rule.
         metrics: What is watched besides the loss.
+        augment: ``augment(batch, key) -> (batch, mixture)`` in front of ``apply`` in training, never in evaluation; the
+            mixture is a second target of each example, or ``None``.
     """
 
     apply: Callable[..., tuple[Any, Any]]
     loss: Loss
     optimizer: Optimizer
     metrics: tuple[Any, ...] = ()
+    augment: Callable[..., tuple[Batch, Any]] | None = None
 
     def start(self, params: Any, state: Any, key: jax.Array) -> TrainState:
         """Return the state before the first step."""
@@ -93,11 +96,15 @@ def make_step(objective: Objective) -> Callable[..., tuple[TrainState, dict[str,
 
     def step(train: TrainState, totals: dict[str, Any], batch: Batch):
         key = jax.random.fold_in(train.key, train.step)
+        batch, mixture = (batch, None) if objective.augment is None else objective.augment(batch, key)
 
         def forward(params):
             y, state = objective.apply(params, train.state, batch.x, training=True, key=key, mask=batch.mask)
-            values = objective.loss(batch.y, y)
-            return jnp.sum(values * batch.weight * batch.mask) / jnp.sum(batch.mask), (y, state, values)
+            values = objective.loss(batch.y, y) * batch.weight
+            if mixture is not None:
+                second = objective.loss(mixture.y, y) * mixture.weight
+                values = mixture.share * values + (1 - mixture.share) * second
+            return jnp.sum(values * batch.mask) / jnp.sum(batch.mask), (y, state, values)
 
         (loss, (y, state, values)), gradient = jax.value_and_grad(forward, has_aux=True)(train.params)
         rate = objective.optimizer.rate(train.step) if scheduled else train.learning_rate
@@ -114,14 +121,14 @@ def make_evaluation(objective: Objective) -> Callable[..., dict[str, Any]]:
 
     def evaluate(params: Any, state: Any, totals: dict[str, Any], batch: Batch):
         y, _ = objective.apply(params, state, batch.x, training=False, key=None, mask=batch.mask)
-        return _add(objective, totals, batch, y, objective.loss(batch.y, y))
+        return _add(objective, totals, batch, y, objective.loss(batch.y, y) * batch.weight)
 
     return evaluate
 
 
 def _add(objective: Objective, totals: dict[str, Any], batch: Batch, y: Any, values: Any) -> dict[str, Any]:
     total, examples = totals["loss"]
-    sums = {"loss": (total + jnp.sum(values * batch.weight * batch.mask), examples + jnp.sum(batch.mask))}
+    sums = {"loss": (total + jnp.sum(values * batch.mask), examples + jnp.sum(batch.mask))}
     # As in Keras, sample and class weights shape the loss; metrics count every example once.
     return sums | {
         metric.name: metric.update(totals[metric.name], batch.y, y, batch.mask) for metric in objective.metrics
