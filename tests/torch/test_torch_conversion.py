@@ -182,6 +182,20 @@ SHARED = nn.Linear(4, 4)
             "input_shape=(3, 32, 32).",
         ),
         (
+            nn.Sequential(nn.Conv2d(1, 2, 3)),
+            (32, 1, 5, 5),
+            ShapeError,
+            "Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1)): one input is (channels, height, width). Received shape "
+            "(32, 1, 5, 5). Leave the batch axis out: (1, 5, 5).",
+        ),
+        (
+            nn.Sequential(nn.Softmax(0)),
+            (3,),
+            ArgumentError,
+            "Softmax: in a model each example is by itself, and dim=0 are the examples of a batch. Received dim=0. "
+            "dim=1 are the channels.",
+        ),
+        (
             nn.Sequential(nn.Flatten(2)),
             (1, 5, 5),
             ArgumentError,

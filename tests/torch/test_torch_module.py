@@ -153,6 +153,8 @@ def test_a_sequential_is_a_list_of_modules():
     assert len(net) == 3
     assert net.conv is net[0]
     assert [type(module).__name__ for module in net] == ["Conv2d", "ReLU", "Flatten"]
+    net[1] = nn.ReLU(inplace=True)
+    assert repr(net.act) == "ReLU(inplace=True)"
     assert list(net[:1].state_dict()) == ["conv.weight", "conv.bias"]
     x = numbers(2, 1, 4, 4)
     agree(net(x), np.maximum(net.conv(x), 0).reshape(2, 8), SUMS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convista.errors import ArgumentError, ShapeError
+from convista.errors import ArgumentError, MemoryLimitError, ShapeError
 from convista.torch import nn
 from oracles.compare import EXACT, SUMS, agree, numbers
 
@@ -47,6 +47,18 @@ def test_what_is_refused():
     assert str(error.value) == (
         "ZeroPad2d: PyTorch crops where padding is negative; Convista has a layer for that. Received padding=-1. Leave "
         "the cells out: x[:, :, 1:, :]."
+    )
+    with pytest.raises(ArgumentError) as error:
+        nn.ZeroPad2d((1, 2))
+    assert str(error.value) == (
+        "ZeroPad2d: padding is one whole number or 4 of them, each at least 0. Received padding=(1, 2). For example "
+        "padding=2 or padding=(2, 2, 2, 2)."
+    )
+    with pytest.raises(MemoryLimitError) as limit:
+        nn.Linear(10**8, 10**8)
+    assert str(limit.value) == (
+        "the weights of a module fit the memory of this machine. Received 36379.79 TB for a weight of shape "
+        "(100000000, 100000000)."
     )
     with pytest.raises(ShapeError, match=r"Flatten: start_dim and end_dim name axes 0…1 in this order"):
         nn.Flatten(2)(np.zeros((2, 5)))

@@ -46,5 +46,11 @@ def test_what_is_refused(tmp_path):
         "load: a state_dict is a dictionary of arrays, or the path of a file of them. Received Linear. Write "
         "net.state_dict() for a module's."
     )
+    with pytest.raises(ModelFileError) as unread:
+        net.load_state_dict("net.pth")
+    assert str(unread.value) == (
+        "net.pth: files of torch.save are not read yet. In PyTorch, write "
+        "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')."
+    )
     with pytest.raises(ModelFileError, match="there is no such file"):
         load(tmp_path / "nothing.safetensors")

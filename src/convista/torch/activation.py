@@ -239,7 +239,10 @@ class Softmax(LayerModule):
         """Return the layer, its axis counted with the channels last."""
         rank = len(shape) + 1
         axis = self._axis(rank)
-        return [Step(layers.Softmax(axis=-1 if axis == 1 else axis - 1 if axis else 0))]
+        if axis == 0:
+            rule = "in a model each example is by itself, and dim=0 are the examples of a batch"
+            raise ArgumentError(rule, where="Softmax", received=f"dim={self.dim}", fix="dim=1 are the channels")
+        return [Step(layers.Softmax(axis=-1 if axis == 1 else axis - 1))]
 
     def forward(self, x: jax.Array) -> jax.Array:
         """Return the probabilities in the same shape."""

@@ -115,11 +115,12 @@ class Module(metaclass=Checked):
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Return ``forward(*inputs)``: NumPy arrays for NumPy arrays, JAX arrays for JAX arrays."""
         if all(isinstance(x, jax.Array) for x in inputs):
-            return self.forward(*inputs)
-        y = self.forward(*(x if isinstance(x, jax.Array) else jnp.asarray(as_array(x, "x")) for x in inputs))
+            return self.forward(*inputs, **options)
+        arrays = (x if isinstance(x, jax.Array) else jnp.asarray(as_array(x, "x")) for x in inputs)
+        y = self.forward(*arrays, **options)
         return np.asarray(y) if isinstance(y, jax.Array) else y
 
     def forward(self, *inputs: Any) -> Any:
@@ -208,8 +209,8 @@ class Module(metaclass=Checked):
         """Take arrays by name, all or none.
 
         Args:
-            state_dict: A dictionary of arrays (NumPy, JAX, tensors of PyTorch), or the path of a ``.safetensors`` or
-                ``.pth`` file: see ``convista.torch.load``.
+            state_dict: A dictionary of arrays (NumPy, JAX, tensors of PyTorch), or the path of a file: see
+                ``convista.torch.load``.
             strict: Whether each name must be in both; shapes must agree in any case.
 
         Returns:
@@ -410,10 +411,26 @@ class SpatialModule(LayerModule):
         return y[0] if single else y
 
     def _checked(self, x: jax.Array) -> jax.Array:
-        axes = ", ".join(("channels", "depth", "height", "width", "length")[i] for i in _AXES[self.rank])
         if x.ndim != self.rank + 2:
-            raise ShapeError(f"the input is (batch, {axes})", where=repr(self), received=f"shape {x.shape}")
+            rule = f"the input is (batch, {_AXES[self.rank]})"
+            raise ShapeError(rule, where=repr(self), received=f"shape {x.shape}")
         return x.astype(jnp.float32)
+
+    def checked_steps(self, shape: Shape) -> tuple[list[Step], Shape]:
+        """Return the layers, and the shape that comes out with the channels first."""
+        if len(shape) not in self._lengths:
+            raise ShapeError(
+                f"one input is ({_AXES[self.rank]})",
+                where=repr(self),
+                received=f"shape {shape}",
+                fix=f"Leave the batch axis out: {shape[1:]}" if len(shape) - 1 in self._lengths else None,
+            )
+        return super().checked_steps(shape)
+
+    @property
+    def _lengths(self) -> tuple[int, ...]:
+        """How many axes one example may have."""
+        return (self.rank + 1,)
 
     def _batch(self, x: jax.Array) -> jax.Array:
         y = jnp.moveaxis(x, 1, -1)
@@ -422,7 +439,7 @@ class SpatialModule(LayerModule):
         return jnp.moveaxis(y, -1, 1)
 
 
-_AXES = {1: (0, 4), 2: (0, 2, 3), 3: (0, 1, 2, 3)}
+_AXES = {1: "channels, length", 2: "channels, height, width", 3: "channels, depth, height, width"}
 
 
 def channels_last(shape: Sequence[Any]) -> Any:

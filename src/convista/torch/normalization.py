@@ -109,6 +109,10 @@ class BatchNorm1d(_BatchNorm):
 
     rank: ClassVar[int] = 1
 
+    @property
+    def _lengths(self) -> tuple[int, ...]:
+        return (1, 2)
+
     def _checked(self, x: jax.Array) -> jax.Array:
         return x.astype(jnp.float32) if x.ndim == 2 else super()._checked(x)
 

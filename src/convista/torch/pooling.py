@@ -326,7 +326,7 @@ class _AdaptiveAvgPool(SpatialModule):
     def _sizes(self) -> tuple[int | None, ...]:
         given = self.output_size if isinstance(self.output_size, tuple | list) else (self.output_size,) * self.rank
         where = type(self).__name__
-        numbers = windows.numbers([1 if size is None else size for size in given], self.rank, "output_size", where)
+        numbers = windows.numbers(tuple(1 if size is None else size for size in given), self.rank, "output_size", where)
         wide = given * self.rank if len(given) == 1 else given
         return tuple(None if size is None else number for size, number in zip(wide, numbers, strict=True))
 

@@ -7,7 +7,9 @@ import math
 import jax
 import numpy as np
 
+from convista.errors import MemoryLimitError
 from convista.models.seed import checked_seed, default_seed
+from convista.shapes import bytes_text
 
 _generator: np.random.Generator | None = None
 
@@ -43,9 +45,21 @@ def _stream() -> np.random.Generator:
 def uniform(shape: tuple[int, ...], fan_in: int) -> np.ndarray:
     """Return float32 numbers between ``−1/√fan_in`` and ``1/√fan_in``: PyTorch's ``kaiming_uniform_(a=√5)``.
 
+    Raises:
+        MemoryLimitError: There is no memory for so many.
+
     Source: K. He et al., «Delving deep into rectifiers», 2015; PyTorch's ``reset_parameters``.
     """
     bound = 1.0 / math.sqrt(max(fan_in, 1))
+    try:
+        return _between(shape, bound)
+    except (MemoryError, ValueError) as error:
+        needed = bytes_text(4 * math.prod(shape))
+        rule = "the weights of a module fit the memory of this machine"
+        raise MemoryLimitError(rule, received=f"{needed} for a weight of shape {shape}") from error
+
+
+def _between(shape: tuple[int, ...], bound: float) -> np.ndarray:
     return ((2.0 * _stream().random(shape, np.float32) - np.float32(1.0)) * np.float32(bound)).astype(np.float32)
 
 

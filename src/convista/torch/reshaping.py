@@ -96,14 +96,15 @@ class _ZeroPad(SpatialModule):
 
     def __init__(self, padding: int | tuple[int, ...]):
         where, count = type(self).__name__, 2 * self.rank
-        self.padding = arguments.integers(padding, count, "padding", where=where, minimum=-(2**31))
-        if min(self.padding) < 0:
+        given = padding if isinstance(padding, tuple | list) else (padding,)
+        if any(isinstance(number, int) and number < 0 for number in given):
             raise ArgumentError(
                 "PyTorch crops where padding is negative; Convista has a layer for that",
                 where=where,
                 received=f"padding={padding!r}",
                 fix="Leave the cells out: x[:, :, 1:, :]",
             )
+        self.padding = arguments.integers(padding, count, "padding", where=where, minimum=0)
 
     def steps(self, shape: Shape) -> list[Step]:
         """Return the layer. PyTorch names the last axis first."""

@@ -76,6 +76,9 @@ class Sequential(Module):
             rule = f"this Sequential has the modules 0…{len(items) - 1}" if items else "this Sequential is empty"
             raise _NoModule(rule, where="Sequential", received=f"[{place}]") from None
 
+    def __setitem__(self, place: int, module: Module) -> None:
+        self._keep(list(self._modules)[place], module)
+
     def forward(self, x: Any) -> Any:
         """Return what the last module gives."""
         for module in self:
