@@ -139,14 +139,14 @@ def test_batches_of_whole_numbers_can_be_scaled_by_the_model():
     model.compile("sgd", "sparse_categorical_crossentropy")
     batches = [(x.astype(np.uint8), np.zeros(1, np.int32))]
     with pytest.raises(DataError) as caught:
-        model.fit(batches, verbose=0)
+        model.fit(iter(batches), verbose=0)
     assert str(caught.value) == (
         "x of a batch: pictures given as whole numbers 0…255 need a scale, or training is slow and poor. "
         "Received dtype uint8, values 0…255. Put Rescaling(1 / 255) first in the model, or set "
         "model.preprocessing = convista.Preprocessing(scale=1 / 255)."
     )
     model.preprocessing = Preprocessing(scale=1 / 255)
-    model.fit(batches, verbose=0)
+    model.fit(iter(batches), verbose=0)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32"])
