@@ -60,6 +60,17 @@ def test_evaluate_finds_the_same_pictures(run, folder, convista):
     assert "the model takes pictures of 12×12×3" in done.err
 
 
+def test_prune_learns_and_measures_on_a_folder(run, folder, convista, tmp_path):
+    out, _ = run
+    target = tmp_path / "small.convista"
+    done = convista("prune", out, "--data", folder, "--weights", 0.5, "--batch-size", 8, "--out", target, "--json")
+    assert done.code == 0, done.err
+    first, second = done.document["networks"]
+    assert (done.document["pictures"], first["accuracy"], second["accuracy"]) == (12, 1.0, 1.0)
+    assert second["nonzero"] < first["nonzero"]
+    assert convista("evaluate", target, folder, "--json").document["right"] == 12
+
+
 def test_training_goes_on_with_the_size_the_model_has(run, folder, convista, tmp_path, no_figures):
     out, _ = run
     (tmp_path / "big").mkdir()

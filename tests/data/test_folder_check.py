@@ -188,6 +188,7 @@ def test_archives_and_folders_that_are_none(good, tmp_path, monkeypatch, capsys)
     capsys.readouterr()
 
 
+@pytest.mark.slow
 def test_real_near_duplicates(data_folder, tmp_path):
     """Known pairs of CIFAR-10: the same bird and the same truck in its two halves."""
     from convista.data.archives import tar_members

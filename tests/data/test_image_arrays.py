@@ -159,6 +159,12 @@ MISTAKES = [
         "Take one picture of the batch: x[0].",
     ),
     (
+        lambda: img_to_array("cat.jpg"),
+        ArgumentError,
+        "img_to_array: img_to_array takes a picture, not the name of its file. Received 'cat.jpg'. "
+        "Write img_to_array(load_img('cat.jpg')).",
+    ),
+    (
         lambda: img_to_array(COLOUR, "channel_first"),
         ArgumentError,
         "img_to_array: data_format is one of 'channels_last', 'channels_first'. Received data_format='channel_first'. "

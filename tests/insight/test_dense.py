@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import convista.insight
-from convista import layers
+from convista import Sequential, layers
 from convista.errors import ArgumentError, MemoryLimitError, ShapeError
 from convista.insight import as_dense, dense
 from oracles import loops
@@ -183,3 +183,16 @@ def test_what_does_not_fit():
 def test_names_that_the_package_does_not_have():
     with pytest.raises(AttributeError, match="no attribute 'as_sparse'"):
         _ = convista.insight.as_sparse
+
+
+def test_a_model_is_no_layer():
+    with pytest.raises(ArgumentError) as caught:
+        as_dense(Sequential([layers.Conv2D(1, 2, input_shape=(3, 3, 1))]), (3, 3, 1))
+    assert str(caught.value) == (
+        'as_dense: as_dense takes one layer. Received Sequential. Take one out of the model: model.get_layer("conv2d").'
+    )
+    with pytest.raises(ArgumentError) as caught:
+        as_dense("Conv2D", (3, 3, 1))
+    assert str(caught.value) == (
+        "as_dense: as_dense takes one layer. Received 'Conv2D'. For example as_dense(Conv2D(1, 2), (3, 3, 1))."
+    )

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from convista.errors import ArgumentError, ShapeError
-from convista.insight.variants import show_augmented
-from convista.layers import Cutout, RandomFlip
+from convista.insight import show_augmented
+from convista.layers import Cutout, RandomCrop, RandomFlip
 from convista.training.augmentation import MixUp
 
 BLUE = (0, 114, 178)
@@ -44,6 +44,14 @@ def test_a_cutout_that_covers_all_is_seen(tmp_path):
     assert (covered == 0).all(axis=-1).sum() > (plain == 0).all(axis=-1).sum() + 2 * 100 * 100
 
 
+def test_a_crop_is_drawn_smaller_than_its_original(tmp_path):
+    black = np.zeros((8, 8, 1), np.float32)
+    whole = pixels(show_augmented(black, RandomFlip(), 2, tmp_path / "whole.png"))
+    cropped = pixels(show_augmented(black, RandomCrop(4, 8), 2, tmp_path / "cropped.png"))
+    missing = (whole == 0).all(axis=-1).sum() - (cropped == 0).all(axis=-1).sum()
+    assert abs(missing - 2 * 132 * 66) < 500  # half of each variant, which is 132 dots wide
+
+
 def test_other_peoples_augmentation_is_drawn_too(tmp_path):
     drawn = show_augmented(np.eye(8)[..., None], lambda image: {"image": image[::-1]}, 2, tmp_path / "flipped.png")
     assert drawn.exists()
@@ -64,3 +72,9 @@ def test_mistakes_teach(tmp_path):
         show_augmented(np.zeros((8, 8, 1)), MixUp(), path=path)
     assert str(caught.value) == "augment: MixUp needs labels. Received MixUp(). Leave it out here."
     assert not path.exists()
+    with pytest.raises(ArgumentError) as caught:
+        show_augmented(np.zeros((8, 8, 1)), RandomFlip(), 1, tmp_path / "no" / "a.png")
+    assert str(caught.value) == (
+        f"path: a picture is saved into a folder that exists. Received '{tmp_path}/no/a.png'. Make the folder first: "
+        f"pathlib.Path('{tmp_path}/no').mkdir(parents=True)."
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tarfile
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -116,4 +118,60 @@ def test_what_is_wrong_with_a_folder_is_said(folder):
     assert str(caught.value) == (
         f'{where}: class_mode="binary" is for two classes. Received 3 classes. Use class_mode="categorical" or '
         '"sparse".'
+    )
+
+
+def test_files_that_are_no_pictures_are_left_out_and_named(folder, capsys):
+    (folder / "cat" / "broken.png").write_bytes((folder / "cat" / "0.png").read_bytes()[:40])
+    (folder / "cat" / "inside").mkdir()
+    Image.new("RGB", (5, 5)).save(folder / "cat" / "inside" / "deep.png")
+    (folder / "cat" / "._0.png").write_bytes(b"what some systems leave behind")
+    flow = ImageDataGenerator().flow_from_directory(folder, 4, class_mode="sparse", shuffle=False)
+    assert flow.filenames[4:6] == ["cat/broken.png", "cat/inside/deep.png"]
+    for _ in range(2):
+        x, y = flow[0]
+        assert (x.shape, y.tolist()) == ((9, 4, 4, 3), [0] * 5 + [1] * 4)
+    assert capsys.readouterr().err.count("Skipped 1 file") == 1
+    with pytest.raises(DataError) as caught:
+        _ = ImageDataGenerator().flow_from_directory(folder, 4, shuffle=False, batch_size=1)[4]
+    assert str(caught.value) == (
+        "ImageDataGenerator.flow_from_directory: a batch has at least one picture that can be read. Received "
+        "cat/broken.png. Remove these files, or use a larger batch_size."
+    )
+
+
+def test_a_folder_with_splits_is_not_taken_for_classes(folder, tmp_path_factory):
+    root = tmp_path_factory.mktemp("pets")
+    (root / "train").symlink_to(folder)
+    with pytest.raises(DataError) as caught:
+        ImageDataGenerator().flow_from_directory(root)
+    assert str(caught.value) == (
+        f"ImageDataGenerator.flow_from_directory: a flow reads one split. Received {root} with a folder train. Write "
+        f"flow_from_directory({str(root / 'train')!r}), or train on convista.data.image_folder({str(root)!r})."
+    )
+    assert ImageDataGenerator().flow_from_directory(root / "train").n == 8
+
+
+def test_an_archive_is_unpacked(folder, tmp_path_factory, monkeypatch):
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("CONVISTA_HOME", str(home))
+    with tarfile.open(home / "pets.tar", "w") as archive:
+        archive.add(folder, "pets")
+    flow = ImageDataGenerator().flow_from_directory(home / "pets.tar", 4)
+    assert (flow.n, flow[0][0].shape) == (8, (8, 4, 4, 3))
+
+
+def test_what_the_flows_of_keras_take_besides():
+    generator = ImageDataGenerator()
+    assert generator.flow(X, save_to_dir=None, save_prefix="", ignore_class_split=False).n == 10
+    with pytest.raises(ArgumentError) as caught:
+        generator.flow_from_directory("anywhere", save_to_dir="there")
+    assert str(caught.value) == (
+        "ImageDataGenerator.flow_from_directory: Keras has save_to_dir; Convista does not have it yet. Received "
+        "save_to_dir='there'. Leave it out; convista.insight.show_augmented draws variants into a picture."
+    )
+    with pytest.raises(ArgumentError) as caught:
+        generator.flow(X, batchsize=3)
+    assert str(caught.value) == (
+        "ImageDataGenerator.flow: there is no argument 'batchsize'. Received batchsize=3. Did you mean 'batch_size'?"
     )

@@ -453,6 +453,10 @@ MESSAGES = [
         "Permute: dims names each axis of an example once, counted from 1. Received dims=(0, 1). "
         "Channels first become channels last with dims=(2, 3, 1).",
     ),
+    (
+        lambda: layers.LeakyReLU(alpha=0.1),
+        "LeakyReLU: alpha is called negative_slope, as in Keras 3. Received alpha=0.1. Write negative_slope=0.1.",
+    ),
     (lambda: layers.LeakyReLU(-0.1), "LeakyReLU: negative_slope is at least 0. Received negative_slope=-0.1."),
     (lambda: layers.GaussianNoise(-1), "GaussianNoise: stddev is at least 0. Received stddev=-1."),
     (

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from convista import Sequential, load_model
-from convista.errors import ArgumentError
+from convista.errors import ArgumentError, DataError
 from convista.layers import Dense, Flatten, Input, Normalization, Rescaling, Resizing
 from oracles.compare import EXACT, LAYERS, agree, numbers
 from oracles.keras_oracle import keras
@@ -112,6 +112,16 @@ MESSAGES = [
         "Normalization: a layer is adapted once: a model that has it may be compiled with its numbers. "
         "Received adapt on a layer that has its mean and variance. Make a new Normalization and a new model.",
     ),
+    (
+        lambda: Normalization().adapt("x"),
+        "Normalization: adapt takes an array of numbers, one row an example, or an iterable of such arrays. Received "
+        "'x'. For example adapt(x_train).",
+    ),
+    (
+        lambda: Normalization().adapt(np.full((3, 2), np.nan)),
+        "Normalization: adapt takes finite numbers. Received NaN or infinite values. Look for them: "
+        "numpy.argwhere(~numpy.isfinite(x)).",
+    ),
     (lambda: Normalization().adapt([]), "Normalization: adapt takes at least one example. Received no data."),
     (
         lambda: Normalization(mean=1.0),
@@ -145,6 +155,6 @@ MESSAGES = [
 
 @pytest.mark.parametrize(("call", "message"), MESSAGES)
 def test_messages(call, message):
-    with pytest.raises(ArgumentError) as caught:
+    with pytest.raises((ArgumentError, DataError)) as caught:
         call()
     assert str(caught.value) == message

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from convista import Sequential
+from convista.data.pictures import Preprocessing
 from convista.errors import ArgumentError, ConvistaError, DataError, ShapeError
 from convista.layers import BatchNormalization, Dense, Flatten, Input, RandomBrightness, RandomFlip, Rescaling
 from convista.models.inputs import arranged, check_shape, check_values, in_front
@@ -130,6 +131,22 @@ def test_float_pictures_0_to_255_need_a_scale():
     pictures().predict(x - 100)  # already centred
     for first in (Rescaling(1 / 255), Rescaling(1), BatchNormalization()):
         assert Sequential([first, *pictures().layers]).predict(x).shape == (7, 10)
+
+
+def test_batches_of_whole_numbers_can_be_scaled_by_the_model():
+    x = np.arange(28 * 28, dtype=np.int32).reshape(1, 28, 28, 1) % 256
+    model = pictures()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    batches = [(x.astype(np.uint8), np.zeros(1, np.int32))]
+    with pytest.raises(DataError) as caught:
+        model.fit(iter(batches), verbose=0)
+    assert str(caught.value) == (
+        "x of a batch: pictures given as whole numbers 0…255 need a scale, or training is slow and poor. "
+        "Received dtype uint8, values 0…255. Put Rescaling(1 / 255) first in the model, or set "
+        "model.preprocessing = convista.Preprocessing(scale=1 / 255)."
+    )
+    model.preprocessing = Preprocessing(scale=1 / 255)
+    model.fit(iter(batches), verbose=0)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32"])

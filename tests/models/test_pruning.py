@@ -241,7 +241,8 @@ def shared():
         (
             (lambda: Sequential([Conv2D(4, 3, input_shape=(5, 5, 1))], name="one"), 0.5),
             "prune_filters: there are filters that can be removed. Received 'one', in which every convolution makes "
-            "the output or is kept. Prune single weights instead: compile(convista.pruning.Pruned('adam', 0.8), …).",
+            "the output, is kept, or stands before a layer that may mix channels. Prune single weights "
+            "instead: compile(convista.pruning.Pruned('adam', 0.8), …).",
         ),
     ],
 )

@@ -45,20 +45,25 @@ def scipys(x, maps, fill_mode, order, size, fill_value=0.0):
     )
 
 
+def warp(x, maps, **options):
+    """One program that is compiled quickly, instead of a compilation for each of its operations."""
+    return jax.jit(lambda x, maps: affine_warp(x, maps, **options), compiler_options=_QUICK)(x, maps)
+
+
 @pytest.mark.parametrize("fill_mode", MODES)
 @pytest.mark.parametrize(("interpolation", "order"), [("bilinear", 1), ("nearest", 0)])
 @pytest.mark.parametrize(("size", "spread"), [(None, 6.0), ((9, 4), 1.0), ((2, 11), 60.0)])
 def test_values_are_those_of_scipy(fill_mode, interpolation, order, size, spread):
     x, maps = case(spread=spread)
     options = {"size": size, "fill_mode": fill_mode, "interpolation": interpolation, "fill_value": 2.5}
-    found = jax.jit(lambda x, maps: affine_warp(x, maps, **options), compiler_options=_QUICK)(x, maps)
+    found = warp(x, maps, **options)
     # Places of size 60 are rounded to 4e-6, and neighbours differ by up to 6.
     agree(found, scipys(x, maps, fill_mode, order, size or (7, 5), 2.5), LAYERS if spread < 10 else FAR_PLACES)
 
 
 def test_the_oracle_rejects_another_mode_and_a_shifted_picture():
     x, maps = case(spread=1.0)
-    found = affine_warp(jnp.asarray(x), jnp.asarray(maps), fill_mode="wrap")
+    found = warp(jnp.asarray(x), jnp.asarray(maps), fill_mode="wrap")
     with pytest.raises(AssertionError, match="apart"):
         agree(found, scipys(x, maps, "reflect", 1, (7, 5)), LAYERS)
     with pytest.raises(AssertionError, match="apart"):
@@ -77,7 +82,7 @@ def test_the_oracle_rejects_another_mode_and_a_shifted_picture():
 def test_what_lies_beyond_the_border_is_what_the_table_says(fill_mode, row):
     x = jnp.arange(4.0).reshape(1, 1, 4, 1)
     maps = jnp.array([[[1.0, 0, 0], [0, 1.0, -3.0]]])
-    found = affine_warp(x, maps, size=(1, 10), fill_mode=fill_mode, fill_value=9.0)
+    found = warp(x, maps, size=(1, 10), fill_mode=fill_mode, fill_value=9.0)
     assert found.ravel().tolist() == row
 
 
@@ -85,7 +90,7 @@ def test_what_lies_beyond_the_border_is_what_the_table_says(fill_mode, row):
 def test_the_map_that_moves_nothing_returns_the_picture_to_the_bit(fill_mode):
     x, _ = case()
     still = jnp.broadcast_to(jnp.eye(2, 3), (3, 2, 3))
-    agree(affine_warp(jnp.asarray(x), still, fill_mode=fill_mode), x, EXACT)
+    agree(warp(jnp.asarray(x), still, fill_mode=fill_mode), x, EXACT)
 
 
 def test_two_warps_in_a_row_are_the_product_of_their_matrices():
@@ -121,10 +126,10 @@ def test_the_gradient_by_the_picture_is_the_transposed_warp():
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_short_numbers_stay_short(dtype):
     x, maps = case()
-    assert affine_warp(jnp.asarray(x, dtype), jnp.asarray(maps)).dtype == dtype
+    assert warp(jnp.asarray(x, dtype), jnp.asarray(maps)).dtype == dtype
 
 
 def test_whole_numbers_become_float32():
-    found = affine_warp(jnp.full((1, 2, 2, 1), 255, jnp.uint8), jnp.eye(2, 3)[None])
+    found = warp(jnp.full((1, 2, 2, 1), 255, jnp.uint8), jnp.eye(2, 3)[None])
     assert found.dtype == jnp.float32
     assert found.ravel().tolist() == [255.0] * 4

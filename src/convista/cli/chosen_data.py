@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 HELD_OUT = 0.2
 """The share of the pictures that judges, in a folder that has neither test/ nor val/."""
 
-_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz")
-
 
 @dataclass(frozen=True)
 class Pictures:
@@ -123,10 +121,11 @@ def is_folder(text: str) -> bool:
         >>> is_folder("pets.tar.gz"), is_folder("digits")
         (True, False)
     """
-    if text.lower().endswith(_ARCHIVES):
-        return True
     import convista.data
+    from convista.data.archive_folder import is_archive
 
+    if is_archive(Path(text)):
+        return True
     return text not in convista.data.names() and Path(text).is_dir()
 
 

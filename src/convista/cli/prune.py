@@ -14,7 +14,6 @@ from convista.cli.program import Interrupted, Session, Verb
 
 if TYPE_CHECKING:
     from convista.cli.chosen_data import Data
-    from convista.data.dataset import Dataset
     from convista.models import Model
 
 
@@ -82,7 +81,7 @@ def prune(session: Session, model: str, data: str, out: str | None, offline: boo
 
     MODEL is a run folder or a .convista file; it stays as it is. The test pictures of the data only measure.
     """
-    from convista.cli.chosen_data import choose_data
+    from convista.cli.chosen_data import Pictures, as_taken_by, choose_data
     from convista.insight.comparison import compare_models
     from convista.insight.judgement import check_fit
     from convista.insight.runs import RunFolder
@@ -92,8 +91,9 @@ def prune(session: Session, model: str, data: str, out: str | None, offline: boo
     _check(plan)
     found = RunFolder.open(model)
     target = _target(out, found.path.name if found.model.name == "model.convista" else found.model.stem)
-    chosen = _in_memory(choose_data(data, offline=offline))
     before = load_model(found.model)
+    pictures = Pictures(batch_size=plan.batch_size, class_names=before.classes or None)
+    chosen = choose_data(data, offline=offline, pictures=as_taken_by(before, data, pictures))
     check_fit(before, chosen)
     networks = {"before": before}
     smaller = _cut(plan, before)
@@ -113,20 +113,6 @@ def prune(session: Session, model: str, data: str, out: str | None, offline: boo
     comparison = compare_models(networks, chosen.test, plan.batch_size)
     text = f"{comparison}\n\nSaved {target}. Go on: convista evaluate {target} {data}"
     session.show(text, {"model": model, "data": data, "saved": str(target), **comparison.document()})
-
-
-def _in_memory(data: Data) -> Dataset:
-    from convista.data.dataset import Dataset
-    from convista.errors import ArgumentError
-
-    if isinstance(data, Dataset):
-        return data
-    raise ArgumentError(
-        "pruning measures on pictures that are in memory",
-        where="DATA",
-        received=f"the folder of pictures {data.name!r}",
-        fix="Give a named dataset or an .npz file with x_train, y_train, x_test and y_test",
-    )
 
 
 def _check(plan: Plan) -> None:
@@ -178,8 +164,9 @@ def _cut(plan: Plan, model: Model) -> Model:
     return prune_filters(model, plan.filters, keep) if plan.filters else model
 
 
-def _learn(plan: Plan, model: Model, data: Dataset) -> int | None:
+def _learn(plan: Plan, model: Model, data: Data) -> int | None:
     """Go on learning, and return the signal that stopped it."""
+    from convista.cli.chosen_data import FolderData
     from convista.cli.interruption import Interruption
     from convista.errors import ArgumentError
     from convista.insight.judgement import is_compiled
@@ -193,7 +180,10 @@ def _learn(plan: Plan, model: Model, data: Dataset) -> int | None:
             received="a saved model that was not compiled",
             fix="Call model.compile(…) before model.save, or use --finetune-epochs 0",
         )
-    steps = plan.finetune_epochs * math.ceil(len(data.train) / plan.batch_size)
+    taken: dict[str, Any] = {"x": data.train}
+    if not isinstance(data, FolderData):
+        taken = {"x": data.train.x, "y": data.train.y, "batch_size": plan.batch_size}
+    steps = plan.finetune_epochs * math.ceil(len(data.train.y) / plan.batch_size)
     optimizer: Any = Adam(plan.learning_rate)
     if plan.weights:
         # The last quarter is for learning with what is left.
@@ -202,11 +192,5 @@ def _learn(plan: Plan, model: Model, data: Dataset) -> int | None:
     model.compile(optimizer=optimizer, loss=model.loss, metrics=["accuracy"])
     interruption = Interruption(model)
     with interruption:
-        model.fit(
-            data.train.x,
-            data.train.y,
-            batch_size=plan.batch_size,
-            epochs=plan.finetune_epochs,
-            verbose=0 if plan.quiet else "auto",
-        )
+        model.fit(**taken, epochs=plan.finetune_epochs, verbose=0 if plan.quiet else "auto")
     return interruption.signal

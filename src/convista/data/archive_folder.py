@@ -20,6 +20,7 @@ LARGEST_FOLDER = 1 << 36
 
 _ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz")
 _DEEPEST = 16
+_LONGEST = 255
 
 
 def is_archive(path: Path) -> bool:
@@ -97,8 +98,13 @@ def _is_wanted(member: PurePosixPath) -> bool:
 def _write(path: Path, folder: Path, member: PurePosixPath, content: bytes) -> None:
     """Write one member; ``tar_members`` has refused absolute names and those that climb."""
     parts = member.parts
-    if any("\\" in part or PureWindowsPath(part).drive for part in parts):
-        raise DataError("the names in an archive are plain", where=str(path), received=repr(str(member)))
+    if any("\\" in part or PureWindowsPath(part).drive or len(os.fsencode(part)) > _LONGEST for part in parts):
+        raise DataError(
+            f"the names in an archive are plain and at most {_LONGEST} bytes long",
+            where=str(path),
+            received=f"{str(member)!r:.200}",
+            fix="Rename the file and pack the folder again",
+        )
     if len(parts) > _DEEPEST:
         raise DataError(
             f"pictures lie at most {_DEEPEST} folders deep", where=str(path), received=f"{str(member)!r:.200}"

@@ -84,6 +84,25 @@ def find_pictures(folder: str | os.PathLike[str], class_names: Sequence[str] | N
     return Layout(root, classes, splits, parts != {"train": root}, tuple(others))
 
 
+def pictures_by_class(folder: str | os.PathLike[str]) -> dict[str, list[str]]:
+    """Return the pictures of each class of one split, ``CLASS/…``, both sorted by name; a class may have none.
+
+    Args:
+        folder: The folder whose folders are the classes.
+
+    Raises:
+        DataError: A folder may not be read.
+    """
+    return _classes(Path(folder), [])
+
+
+def split_folder(folder: str | os.PathLike[str]) -> Path | None:
+    """Return the folder ``train/CLASS/…`` of a folder that has splits, or None for one with classes."""
+    parts = {entry.name.lower(): Path(entry.path) for entry in _entries(Path(folder)) if entry.is_dir()}
+    train = next((parts[name] for name in SPLITS["train"] if name in parts), None)
+    return train if train is not None and any(entry.is_dir() for entry in _entries(train)) else None
+
+
 def _split_folders(root: Path) -> dict[str, Path]:
     here = {entry.name.lower(): Path(entry.path) for entry in _entries(root) if entry.is_dir()}
     parts: dict[str, Path] = {}

@@ -90,7 +90,7 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) ->
         (height, width, channels), or (channels, height, width); the values are not scaled.
 
     Raises:
-        ArgumentError: Another data format.
+        ArgumentError: Another data format, or a file's name.
         ShapeError: Neither two nor three axes.
 
     Example:
@@ -101,6 +101,13 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) ->
     Source: lecture 004.
     """
     first = _channels_first("img_to_array", data_format)
+    if isinstance(img, str | bytes | os.PathLike):
+        raise ArgumentError(
+            "img_to_array takes a picture, not the name of its file",
+            where="img_to_array",
+            received=f"{img!r:.200}",
+            fix=f"Write img_to_array(load_img({os.fsdecode(img)!r:.200}))",
+        )
     array = np.asarray(img, dtype=np.float32 if dtype is None else dtype)
     if array.ndim == 2:
         return array[None] if first else array[..., None]

@@ -126,6 +126,14 @@ class Library:
             return places
         return places[[int(place) not in self.bad for place in places]]
 
+    def report(self, places: np.ndarray) -> None:
+        """Name on stderr which of these turned out to be no pictures since the last time."""
+        new = [place for place in places.tolist() if place in self.bad and place not in self.told]
+        self.told.update(new)
+        if new:
+            skipped = tuple(Skipped(Path(self.paths[place]), self.bad[place]) for place in new)
+            print(f"Skipped {_listed(skipped)}", file=sys.stderr)
+
     def batches(self, places: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the pictures at these places in this order, in batches, with the places that they are from.
 
@@ -303,7 +311,7 @@ class PictureBatches:
             some = True
             yield pictures, self._targets(found)
         self._pass = number + 1
-        self._report()
+        self._library.report(self._all)
         if not some:
             raise DataError(
                 "a split has at least one picture",
@@ -316,15 +324,6 @@ class PictureBatches:
         if reading.label_mode == "categorical":
             return np.eye(reading.classes, dtype=np.float32)[labels]
         return labels.astype(np.float32)[:, None] if reading.label_mode == "binary" else labels
-
-    def _report(self) -> None:
-        """Name on stderr what was found since the last time, also in a pass that was broken off."""
-        library = self._library
-        new = [place for place in self._all.tolist() if place in library.bad and place not in library.told]
-        library.told.update(new)
-        if new:
-            skipped = tuple(Skipped(Path(library.paths[place]), library.bad[place]) for place in new)
-            print(f"Skipped {_listed(skipped)}", file=sys.stderr)
 
 
 def _listed(skipped: tuple[Skipped, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Seeing into models and runs: figures, the folders that hold them, and what a convolution is as a matrix."""
+"""Seeing into models and runs: figures, the folders that hold them, a convolution as a matrix, and augmentation."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convista.insight.dense import DenseMatrix as DenseMatrix
     from convista.insight.dense import as_dense as as_dense
+    from convista.insight.variants import show_augmented as show_augmented
 
-_NAMES = {"DenseMatrix": "convista.insight.dense", "as_dense": "convista.insight.dense"}
+_NAMES = {
+    "DenseMatrix": "convista.insight.dense",
+    "as_dense": "convista.insight.dense",
+    "show_augmented": "convista.insight.variants",
+}
 
 __all__ = [*_NAMES]
 

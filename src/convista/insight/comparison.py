@@ -17,7 +17,7 @@ from convista.insight.tables import table
 from convista.shapes import bytes_text
 
 if TYPE_CHECKING:
-    from convista.data.dataset import Split
+    from convista.insight.judgement import Labelled
     from convista.models import Model
 
 _TIMED_PICTURES = 2_000
@@ -84,7 +84,7 @@ class Comparison:
         )
 
 
-def compare_models(models: Mapping[str, Model], split: Split, batch_size: int = 256, rounds: int = 7) -> Comparison:
+def compare_models(models: Mapping[str, Model], split: Labelled, batch_size: int = 256, rounds: int = 7) -> Comparison:
     """Measure networks on labelled pictures: accuracy, size and time.
 
     Times are taken in turns, network after network, round after round, and the shortest of each counts, so that a
@@ -92,7 +92,7 @@ def compare_models(models: Mapping[str, Model], split: Split, batch_size: int = 
 
     Args:
         models: The networks by the names that the table shall show.
-        split: Pictures and labels that none of them has learned from.
+        split: Pictures and labels that none of them has learned from; also those of a folder, whose files are read.
         batch_size: Pictures at a time.
         rounds: How often each is timed.
 
@@ -112,8 +112,8 @@ def compare_models(models: Mapping[str, Model], split: Split, batch_size: int = 
     """
     if not models:
         raise ArgumentError("there is a network to measure", where="compare_models", received="none")
-    few = split.x[: min(len(split), _TIMED_PICTURES)]
     right = {name: _accuracy(model, split, batch_size) for name, model in models.items()}
+    few = split.x[:_TIMED_PICTURES]
     best = dict.fromkeys(models, float("inf"))
     for _ in range(rounds):
         for name, model in models.items():
@@ -121,13 +121,20 @@ def compare_models(models: Mapping[str, Model], split: Split, batch_size: int = 
             model.predict(few, batch_size=batch_size, verbose=0)
             best[name] = min(best[name], time.perf_counter() - begin)
     rows = [_measured(name, model, right[name], best[name] * 1e6 / len(few)) for name, model in models.items()]
-    return Comparison(tuple(rows), len(split))
+    return Comparison(tuple(rows), len(split.y))
 
 
-def _accuracy(model: Model, split: Split, batch_size: int) -> float:
+def _accuracy(model: Model, split: Labelled, batch_size: int) -> float:
+    from convista.data.picture_batches import PictureBatches
     from convista.insight.judgement import as_probabilities
 
-    answers = as_probabilities(np.asarray(model.predict(split.x, batch_size=batch_size, verbose=0)))
+    # Pictures of a folder come in batches: after that pass the split knows which of its files are none.
+    answered = (
+        model.predict(split, verbose=0)
+        if isinstance(split, PictureBatches)
+        else model.predict(split.x, batch_size=batch_size, verbose=0)
+    )
+    answers = as_probabilities(np.asarray(answered))
     return float(np.mean(answers.argmax(axis=1) == split.y))
 
 

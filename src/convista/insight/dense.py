@@ -151,7 +151,7 @@ def as_dense(layer: Layer, input_shape: tuple[int, ...], params: Mapping[str, An
         The matrix, with ``matrix @ x.ravel() + matrix.bias`` the layer's output before its activation.
 
     Raises:
-        ArgumentError: The layer is not linear, such as max pooling.
+        ArgumentError: The layer is not linear, such as max pooling, or no layer.
         ShapeError: The layer cannot take this shape, or ``params`` has others.
         MemoryLimitError: There are more than 33,554,432 connections.
 
@@ -166,6 +166,7 @@ def as_dense(layer: Layer, input_shape: tuple[int, ...], params: Mapping[str, An
 
     Source: lecture 003, «Свертки»: 36, 16 and 4; 225 and 9.
     """
+    _check_layer(layer)
     inputs = _known(input_shape)
     bare = _without(layer, {"use_bias": False, "activation": None})
     outputs = _known(bare.output_shape(inputs))
@@ -184,6 +185,20 @@ def as_dense(layer: Layer, input_shape: tuple[int, ...], params: Mapping[str, An
     else:
         values = _read(forward, inputs, outputs, given, rows, columns)
     return DenseMatrix(inputs, outputs, rows, columns, values, places, total, _bias(layer, inputs, params, outputs))
+
+
+def _check_layer(layer: Any) -> None:
+    from convista.layers.base import Layer
+
+    if not isinstance(layer, Layer):
+        raise ArgumentError(
+            "as_dense takes one layer",
+            where="as_dense",
+            received=f"{type(layer).__name__}" if hasattr(layer, "get_layer") else f"{layer!r:.100}",
+            fix='Take one out of the model: model.get_layer("conv2d")'
+            if hasattr(layer, "get_layer")
+            else "For example as_dense(Conv2D(1, 2), (3, 3, 1))",
+        )
 
 
 def _known(shape: Any) -> tuple[int, ...]:

@@ -449,6 +449,13 @@ def _figure(width: float, height: float, layout: Literal["constrained"] | None =
 def _save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    if not Path(path).parent.is_dir():
+        raise ArgumentError(
+            "a picture is saved into a folder that exists",
+            where="path",
+            received=f"{os.fspath(path)!r}",
+            fix=f"Make the folder first: pathlib.Path({str(Path(path).parent)!r}).mkdir(parents=True)",
+        )
     content = io.BytesIO()
     FigureCanvasAgg(figure).print_png(content, metadata={"Software": None})
     return write_whole(path, content.getvalue())

@@ -52,7 +52,9 @@ def show_augmented(
     pictures = _batch(picture)
     count = arguments.integer(n, "n", where="show_augmented")
     chosen = arguments.integer(seed, "seed", where="show_augmented", minimum=0)
-    rows = np.stack([pictures, *(_variant(pictures, augmentation, chosen, number) for number in range(count))], axis=1)
+    # Not one array: a crop is smaller than its original.
+    columns = [pictures, *(_variant(pictures, augmentation, chosen, number) for number in range(count))]
+    rows = list(zip(*columns, strict=True))
     top = 255.0 if pictures.dtype.kind in "iu" or pictures.max(initial=0) > 1 else 1.0
     with _style():
         width, height = 1.25 * (count + 1) + 0.2, 1.25 * len(rows) + 0.75

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from convista import arguments
-from convista.arguments import Shape
+from convista.arguments import Absent, Shape
 from convista.errors import ArgumentError, ShapeError
 from convista.layers import initializers
 from convista.layers.base import Layer, Parameter, register
@@ -164,6 +166,11 @@ class LeakyReLU(Layer):
 
     Source: A. Maas et al., «Rectifier nonlinearities improve neural network acoustic models», 2013.
     """
+
+    absent_arguments: ClassVar[Mapping[str, Absent]] = {
+        **Layer.absent_arguments,
+        "alpha": Absent(rule="alpha is called negative_slope, as in Keras 3", fix="Write negative_slope={value}"),
+    }
 
     negative_slope: float = 0.3
 

@@ -81,6 +81,7 @@ class Augmentation(Layer):
 
 def floating(x: jax.Array) -> jax.Array:
     """Return pictures as floating point numbers; whole numbers become float32, their values stay."""
+    x = jnp.asarray(x)
     return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.float32)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from convista import arguments
 from convista.arguments import Shape
-from convista.errors import ArgumentError, ShapeError
+from convista.errors import ArgumentError, DataError, ShapeError
 from convista.layers.base import Layer, register
 from convista.layers.sliding_kernel import AXES, check_data_format
 from convista.ops import resampling
@@ -222,6 +222,7 @@ class Normalization(Layer):
 
         Raises:
             ArgumentError: The layer has them already, or there is no data.
+            DataError: It is not made of finite numbers.
         """
         if self.mean is not None:
             raise ArgumentError(
@@ -314,5 +315,20 @@ def _batches(data: Any) -> Iterable[np.ndarray]:
     parts = [data] if hasattr(data, "shape") else data
     for part in parts:
         array = np.asarray(part[0] if isinstance(part, tuple) else part)
+        if not array.ndim or array.dtype.kind not in "biuf":
+            raise DataError(
+                "adapt takes an array of numbers, one row an example, or an iterable of such arrays",
+                where="Normalization",
+                received=f"{part!r:.100}",
+                fix="For example adapt(x_train)",
+            )
         for first in range(0, len(array), _ROWS_AT_ONCE):
-            yield array[first : first + _ROWS_AT_ONCE]
+            rows = array[first : first + _ROWS_AT_ONCE]
+            if not np.isfinite(rows).all():
+                raise DataError(
+                    "adapt takes finite numbers",
+                    where="Normalization",
+                    received="NaN or infinite values",
+                    fix="Look for them: numpy.argwhere(~numpy.isfinite(x))",
+                )
+            yield rows

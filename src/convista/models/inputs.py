@@ -150,7 +150,12 @@ def check_values(x: Any, nodes: Sequence[Node], scaled: bool, name: str = "x") -
             "pictures given as whole numbers 0…255 need a scale, or training is slow and poor",
             where=name,
             received=f"dtype {rows.dtype}, values {rows.min()}…{rows.max()}",
-            fix=f"Put Rescaling(1 / 255) first in the model, or pass {_variable(name)}.astype('float32') / 255",
+            fix="Put Rescaling(1 / 255) first in the model, or "
+            + (
+                "set model.preprocessing = convista.Preprocessing(scale=1 / 255)"
+                if name.endswith("of a batch")
+                else f"pass {_variable(name)}.astype('float32') / 255"
+            ),
         )
     if _float_pictures(rows) and not rescaled and not _begins_with_normalization(nodes):
         raise DataError(

@@ -72,7 +72,8 @@ def prune_filters(model: Model, fraction: float, keep: Sequence[str] = ()) -> Mo
         raise ArgumentError(
             "there are filters that can be removed",
             where="prune_filters",
-            received=f"{model.name!r}, in which every convolution makes the output or is kept",
+            received=f"{model.name!r}, in which every convolution makes the output, is kept, or stands before a layer "
+            "that may mix channels",
             fix="Prune single weights instead: compile(convista.pruning.Pruned('adam', 0.8), …)",
         )
     return _rebuilt(model, channels)

@@ -12,13 +12,16 @@ from typing import Any
 import numpy as np
 
 from convista import arguments
+from convista.data.archive_folder import is_archive, unpack_pictures
+from convista.data.folder_layout import pictures_by_class, split_folder
+from convista.data.image_folders import KEEP_BYTES
+from convista.data.picture_batches import Library, Reading
 from convista.data.picture_changes import changed_by
-from convista.data.pictures import Preprocessing, read_picture
+from convista.data.pictures import SUFFIXES, Preprocessing
 from convista.data.standardization import Standardization
 from convista.errors import ArgumentError, DataError, ShapeError, suggest
 from convista.training.augmentation import InMemory
 
-_ENDINGS = (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 _CLASS_MODES = ("categorical", "sparse", "binary")
 
 
@@ -183,7 +186,9 @@ class ArrayFlow(Flow):
 
 
 class DirectoryFlow(Flow):
-    """Batches of pictures that are read from files as they are needed.
+    """Batches of pictures that are read from files as they are needed, as ``image_folder`` reads them.
+
+    Files that are no pictures are left out of their batch and named on stderr.
 
     Attributes:
         class_indices: The number of each class by its name.
@@ -226,25 +231,37 @@ class DirectoryFlow(Flow):
         return flow
 
     def _find(self, classes: Sequence[str] | None, where: str) -> None:
+        given = self.directory
+        if is_archive(given):
+            self.directory = unpack_pictures(given)
         if not self.directory.is_dir():
             raise DataError(
                 "there is a folder with one folder for each class", where=where, received=f"{self.directory}"
             )
-        found = sorted(entry.name for entry in os.scandir(self.directory) if entry.is_dir(follow_symlinks=False))
-        names = found if classes is None else list(classes)
+        train = split_folder(self.directory)
+        if classes is None and train is not None:
+            raise DataError(
+                "a flow reads one split",
+                where=where,
+                received=f"{given} with a folder {train.name}",
+                fix=f"Write flow_from_directory({str(train)!r}), or train on "
+                f"convista.data.image_folder({str(given)!r})",
+            )
+        found = pictures_by_class(self.directory)
+        names = list(found) if classes is None else list(classes)
         missing = [name for name in names if name not in found]
         if missing:
             raise DataError(
                 "every class is a folder", where=where, received=f"{missing[0]!r}", fix=suggest(missing[0], found)
             )
         self.class_indices = {name: number for number, name in enumerate(names)}
-        self._by_class = [_pictures_in(self.directory / name) for name in names]
+        self._by_class = [found[name] for name in names]
         if not any(self._by_class):
             raise DataError(
                 "there are pictures in folders, one for each class",
                 where=where,
-                received=f"{self.directory} with {len(names)} folders and no picture in them",
-                fix=f"Put them there as CLASS/NAME with one of the endings {', '.join(_ENDINGS)}",
+                received=f"{given} with {len(names)} folders and no picture in them",
+                fix=f"Put them there as CLASS/NAME with one of the endings {', '.join(sorted(SUFFIXES))}",
             )
         if self.class_mode == "binary" and len(names) != 2:
             raise ArgumentError(
@@ -263,28 +280,41 @@ class DirectoryFlow(Flow):
             shuffle: Whether each pass has an order of its own.
         """
         chosen = [files[part(len(files))] for files in self._by_class]
-        self.filenames = [str(path.relative_to(self.directory)) for files in chosen for path in files]
+        paths = tuple(path for files in chosen for path in files)
+        self.filenames = [os.path.relpath(path, self.directory) for path in paths]
         self.classes = np.repeat(np.arange(len(chosen), dtype=np.int32), [len(files) for files in chosen])
         self._source.ready()
-        super().__init__(self._source, len(self.filenames), batch_size, shuffle)
+        super().__init__(self._source, len(paths), batch_size, shuffle)
+        self._library = Library(paths, self.classes, self._reading(), KEEP_BYTES)
         return self
 
+    def _reading(self) -> Reading:
+        return Reading(
+            shape=self.image_shape,
+            preprocessing=self._how,
+            batch_size=self.batch_size,
+            classes=len(self.class_indices),
+            label_mode="int",
+            seed=self._source.seed,
+            errors="skip",
+            workers=min(8, os.cpu_count() or 1),
+        )
+
     def _batch(self, places, change):
-        pictures = [
-            read_picture(self.directory / self.filenames[place], self.image_shape, self._how) for place in places
-        ]
-        x = change(np.stack(pictures))
+        read = list(self._library.batches(places))
+        self._library.report(places)
+        if not read:
+            raise DataError(
+                "a batch has at least one picture that can be read",
+                where="ImageDataGenerator.flow_from_directory",
+                received=", ".join(self.filenames[place] for place in places[:5]),
+                fix="Remove these files, or use a larger batch_size",
+            )
+        ((pictures, places),) = read
+        x = change(pictures)
         if self.class_mode is None:
             return x
         labels = self.classes[places]
         if self.class_mode.lower() == "categorical":
             return x, np.eye(len(self.class_indices), dtype=np.float32)[labels]
         return x, labels.astype(np.float32) if self.class_mode.lower() == "binary" else labels
-
-
-def _pictures_in(folder: Path) -> list[Path]:
-    return sorted(
-        Path(entry.path)
-        for entry in os.scandir(folder)
-        if entry.is_file(follow_symlinks=False) and entry.name.lower().endswith(_ENDINGS)
-    )

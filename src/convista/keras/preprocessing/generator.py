@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -13,11 +14,20 @@ from convista import arguments
 from convista.arguments import Absent, Checked
 from convista.data.picture_changes import is_compose
 from convista.data.standardization import Standardization, statistics
-from convista.errors import ArgumentError, DataError, ShapeError
+from convista.errors import ArgumentError, DataError, ShapeError, suggest
 from convista.keras.preprocessing.flows import ArrayFlow, DirectoryFlow, Source
 from convista.layers import Augmentation, RandomAffine
 
 _LARGEST_WHITENING = 3 * 64 * 64
+# What the flows of Keras 2 take besides, with the values that ask for nothing.
+_OF_FLOWS: dict[str, tuple[object, ...]] = {
+    "save_to_dir": (None,),
+    "save_prefix": ("",),
+    "save_format": ("png",),
+    "follow_links": (False,),
+    "keep_aspect_ratio": (False,),
+    "ignore_class_split": (False,),
+}
 
 
 class ImageDataGenerator(metaclass=Checked):
@@ -205,6 +215,7 @@ class ImageDataGenerator(metaclass=Checked):
         sample_weight: Any = None,
         seed: int | None = None,
         subset: str | None = None,
+        **others: Any,
     ) -> ArrayFlow:
         """Return batches of changed pictures, for ``model.fit``.
 
@@ -217,11 +228,14 @@ class ImageDataGenerator(metaclass=Checked):
             seed: Of the order and the changes; 0 unless given.
             subset: ``"training"`` or ``"validation"`` of ``validation_split``. (The pictures of validation are never
                 changed at random; in Keras 2 they are.)
+            **others: What Keras 2 takes too, such as ``save_to_dir``; only values that ask for nothing.
 
         Raises:
+            ArgumentError: An argument is unknown or not there yet.
             ShapeError: ``x`` are no pictures.
             DataError: ``fit`` was not called and is needed, or the lengths differ.
         """
+        _refuse(others, type(self).flow)
         x = _pictures(x, "ImageDataGenerator.flow")
         arrays = [None if item is None else np.asarray(item) for item in (y, sample_weight)]
         for name, item in zip(("y", "sample_weight"), arrays, strict=True):
@@ -247,11 +261,15 @@ class ImageDataGenerator(metaclass=Checked):
         seed: int | None = None,
         subset: str | None = None,
         interpolation: str = "nearest",
+        **others: Any,
     ) -> DirectoryFlow:
         """Return batches of changed pictures from a folder with one folder for each class.
 
+        Files are found and read as :func:`convista.data.image_folder` does it: those that are no pictures are left out
+        and named on stderr.
+
         Args:
-            directory: The folder; its folders are the classes, in the order of their names.
+            directory: The folder, or a ``.tar`` of it; its folders are the classes, in the order of their names.
             target_size: Height and width that every picture is brought to.
             color_mode: ``"rgb"`` or ``"grayscale"``.
             classes: Names of the folders, to choose some or to give an order.
@@ -261,15 +279,16 @@ class ImageDataGenerator(metaclass=Checked):
             seed: Of the order and the changes; 0 unless given.
             subset: ``"training"`` or ``"validation"`` of ``validation_split``, of each class.
             interpolation: How pictures are resized, as in :class:`convista.Preprocessing`.
+            **others: What Keras 2 takes too, such as ``save_to_dir``; only values that ask for nothing.
 
         Raises:
-            DataError: There is no such folder, no class or no picture; or ``fit`` was not called and is needed.
+            DataError: There is no such folder, no class or no picture, or it has splits; or ``fit`` was not called and
+                is needed.
             ArgumentError: A value is not one of these.
         """
+        _refuse(others, type(self).flow_from_directory)
         source = self._source(seed, subset)
-        folder = DirectoryFlow.reading(
-            source, directory, tuple(target_size), color_mode, classes, class_mode, interpolation
-        )
+        folder = DirectoryFlow.reading(source, directory, target_size, color_mode, classes, class_mode, interpolation)
         return folder.arranged(lambda count: self._part(count, subset), batch_size, shuffle)
 
     def _part(self, count: int, subset: str | None) -> slice:
@@ -311,6 +330,27 @@ class ImageDataGenerator(metaclass=Checked):
             where="ImageDataGenerator",
             received="a generator that was not fitted",
             fix="Call generator.fit(x_train) first",
+        )
+
+
+def _refuse(others: dict[str, Any], method: Callable[..., Any]) -> None:
+    """Refuse what a flow does not take, unless it asks for nothing."""
+    where = f"ImageDataGenerator.{method.__name__}"
+    for name, value in others.items():
+        if name in _OF_FLOWS and (value is None or isinstance(value, bool | str)) and value in _OF_FLOWS[name]:
+            continue
+        if name in _OF_FLOWS:
+            raise ArgumentError(
+                f"Keras has {name}; Convista does not have it yet",
+                where=where,
+                received=f"{name}={value!r}",
+                fix="Leave it out; convista.insight.show_augmented draws variants into a picture"
+                if name.startswith("save")
+                else "Leave it out",
+            )
+        known = [given for given in inspect.signature(method).parameters if given not in ("self", "others")]
+        raise ArgumentError(
+            f"there is no argument {name!r}", where=where, received=f"{name}={value!r}", fix=suggest(name, known)
         )
 
 
