@@ -134,7 +134,11 @@ void PoolWorkers::run(int count, const std::function<void(int)>& task) {
     return;
   }
   const auto job = std::make_shared<Job>(count, task);
-  for (int helper = 0; helper < helpers; ++helper) pool_.schedule([job] { job->drain(); });
+  try {
+    for (int helper = 0; helper < helpers; ++helper) pool_.schedule([job] { job->drain(); });
+  } catch (const std::bad_alloc&) {
+    // Helpers that are already on their way call the task, so this frame stays; the calling thread does what they leave.
+  }
   job->drain();
   job->wait();
   if (job->out_of_memory.load(std::memory_order_relaxed)) throw std::bad_alloc();

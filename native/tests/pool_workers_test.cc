@@ -7,8 +7,10 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <new>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "expect.h"
@@ -91,6 +93,32 @@ void check_running_out_of_memory() {
   expect(caught, "an impossible size is refused");
 }
 
+// Gives the first helper to its pool and has no memory for the second.
+class FullPool final : public Pool {
+ public:
+  explicit FullPool(Pool& pool) : pool_(pool) {}
+  int threads() const override { return pool_.threads(); }
+  void schedule(std::function<void()> task) override {
+    if (++asked_ % 2 == 0) throw std::bad_alloc();
+    pool_.schedule(std::move(task));
+  }
+
+ private:
+  Pool& pool_;
+  int asked_ = 0;
+};
+
+void check_a_pool_without_memory_for_its_helpers() {
+  ThreadPool pool(3);
+  FullPool full(pool);
+  for (int call = 0; call < 100; ++call) {
+    std::atomic<int> ran{0};
+    PoolWorkers workers(full);
+    workers.run(20, [&](int) { ++ran; });
+    expect(ran == 20, "without helpers the calling thread runs every chunk before it returns");
+  }
+}
+
 void check_memory() {
   ThreadPool pool(1);
   PoolWorkers workers(pool);
@@ -134,6 +162,7 @@ int main() {
   check_every_chunk_runs_once();
   check_kernels_on_the_pools_own_threads();
   check_running_out_of_memory();
+  check_a_pool_without_memory_for_its_helpers();
   check_memory();
   check_no_page_faults_after_warm_up();
   return verdict();
