@@ -187,6 +187,37 @@ def test_numbers_do_not_depend_on_the_number_of_threads(library) -> None:
     assert len(one) == len(library.runnable())
 
 
+TRAINING = """
+import hashlib, sys, jax, numpy as np
+from convista import Sequential
+from convista.kernels import native
+from convista.layers import BatchNormalization, Conv2D, Dense, Flatten, Input, MaxPooling2D
+
+random = np.random.default_rng(0)
+x, y = random.random((320, 20, 20, 1), np.float32), random.integers(0, 10, 320)
+for policy in ("float32", "mixed_bfloat16"):
+    convolutions = [Conv2D(16, 3, activation="relu"), MaxPooling2D(), Conv2D(64, 3), BatchNormalization()]
+    model = Sequential([Input((20, 20, 1)), *convolutions, Flatten(), Dense(64, "relu"), Dense(10, "softmax")], seed=1)
+    model.compile("rmsprop", "sparse_categorical_crossentropy", policy=policy)
+    model.fit(x, y, batch_size=64, epochs=2, verbose=0)
+    weights = [*model.get_weights(), model.predict(x[:100], verbose=0)]
+    print(policy, hashlib.sha256(b"".join(a.tobytes() for a in weights)).hexdigest())
+print("threads", native.threads())
+"""
+
+
+@pytest.mark.slow
+@choosing_processors
+def test_training_and_prediction_do_not_depend_on_the_number_of_threads(library) -> None:
+    processors = sorted(os.sched_getaffinity(0))
+    if len(processors) < 2:
+        pytest.skip("one processor")
+    *one, one_thread = run(TRAINING, set(processors[:1])).splitlines()
+    *two, two_threads = run(TRAINING, set(processors[:2])).splitlines()
+    assert (one_thread, two_threads) == ("threads 1", "threads 2")
+    assert one == two
+
+
 SHARDED = """
 import jax, jax.numpy as jnp, numpy as np
 from jax.sharding import PartitionSpec as P
