@@ -11,7 +11,7 @@ from convista.kernels.geometry import ConvolutionGeometry
 
 _ONE_TAP = ConvolutionGeometry((1,), ((0, 0),), (1,))
 
-# With fewer rows packing the weights costs more than the product: one row of 3136 by 128 takes 0.18 ms against XLA's 0.04.
+# With fewer rows packing the weights costs more than the product: one row, 3136 to 128, takes 0.18 ms, XLA's 0.04.
 _FEWEST_ROWS = 32
 
 
