@@ -1,6 +1,7 @@
 # `make demo` and `make test` do all of their own set-up, in .venv, and can be repeated.
 
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 LOCK := requirements/lock.txt
 SOURCES := src tests $(wildcard benchmarks) $(wildcard examples)
@@ -20,10 +21,10 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sanitize lint format bench clean
+.PHONY: help demo test sanitize lint format bench bench-peers clean
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.ready-to-run ## train on handwritten digits and show the results
 	@$(BIN)/convista demo
@@ -50,11 +51,13 @@ format: $(VENV)/.ready-to-develop ## put the sources into shape
 	@$(BIN)/ruff check --fix $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
 
-bench: $(VENV)/.ready-to-run ## seconds per epoch of the lecture convnet on MNIST
-	@$(BIN)/python benchmarks/epoch.py $(ARGS)
+bench: $(VENV)/.ready-to-develop ## Convista against its peers, seven rows (ARGS="--rows 1 2" to choose, ARGS=--quick for a smoke run)
+	@$(BIN)/python benchmarks/table.py --peers $(PEERS)/bin/python $(ARGS)
 
-clean: ## remove .venv, caches and build results (runs/ stays)
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+bench-peers: $(PEERS)/.ready ## the peers of `make bench`, in an environment of their own (3 GB)
+
+clean: ## remove both environments, caches and build results (runs/ stays)
+	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is written only when everything before it succeeded, so an interrupted set-up starts again.
@@ -81,4 +84,11 @@ $(VENV)/.ready-to-run: $(VENV)/.created pyproject.toml $(LOCK) $(NATIVE)
 $(VENV)/.ready-to-develop: $(VENV)/.ready-to-run
 	@echo "Installing the tools for tests and style (once)" >&2
 	@$(PIP) --editable '.[test,lint]'
+	@touch $@
+
+# The main environment is only asked for its interpreter: the peers must not change what Convista is tested with.
+$(PEERS)/.ready: requirements/peers.txt | $(VENV)/.created
+	@echo "Installing what Convista is compared with into $(PEERS) (once; minutes)" >&2
+	@$(BIN)/python -m venv --clear $(PEERS)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(PEERS)/bin/python -m pip install --quiet --requirement requirements/peers.txt
 	@touch $@

@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 LEFT_OUT = shutil.ignore_patterns(
-    *(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "build", "dist", "runs"),
+    *(".git", ".venv", ".venv-peers", "__pycache__", ".*_cache", ".hypothesis", "build", "dist", "runs"),
     *(
         "*.so",
         "CMakeFiles",

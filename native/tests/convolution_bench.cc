@@ -2,13 +2,17 @@
 // multiply-adds taking turns. One thread is timed by its processor time, so that neighbours on a busy machine count less;
 // several threads by the clock on the wall. Only products with real inputs count: a tap on padding is no work.
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <functional>
+#include <numeric>
+#include <thread>
 #include <vector>
 #include "../convolution.h"
+#include "multiply_adds.h"
 #include "thread_workers.h"
 
 namespace {
@@ -29,33 +33,22 @@ double seconds_of(int threads, const std::function<void()>& work) {
   return now(clock) - start;
 }
 
-// Independent multiply-adds in registers, as many as a register tile has. Written out, because a loop over an array of sums may
-// end up in memory; sum·factor + value, because an invariant product would be hoisted; different starts, or all sums are one.
-double multiply_adds(long count, float seed) {
-  const target::Vector factor = target::fill(seed), value = target::fill(seed * 0.5f);
-  const auto start = [&](float step) { return target::fill(seed + step); };
-  target::Vector a = start(1), b = start(2), c = start(3), d = start(4), e = start(5), f = start(6), g = start(7), h = start(8), i = start(9),
-                 j = start(10), k = start(11), l = start(12);
-  for (long repeat = 0; repeat < count; ++repeat) {
-    a = a * factor + value, b = b * factor + value, c = c * factor + value, d = d * factor + value;
-    e = e * factor + value, f = f * factor + value, g = g * factor + value, h = h * factor + value;
-    i = i * factor + value, j = j * factor + value, k = k * factor + value, l = l * factor + value;
-  }
-  asm volatile("" : : "x"(a + b + c + d + e + f + g + h + i + j + k + l));
-  return 2.0 * count * 12 * target::kWidth;
-}
-
-// Operations per second of one burst on all threads.
+// Operations per second of one burst on all threads. No task begins before all have: otherwise the first thread that is awake does
+// the work of the others too, and the peak comes out as that of one core (216 instead of 434 GFLOP/s on two).
 double burst(Workers& workers, int threads) {
   constexpr long kCount = 200000;
-  double work = 0;
-  const double seconds = seconds_of(threads, [&] {
-    workers.run(threads, [&](int task) {
-      const double done = multiply_adds(kCount, 0.001f);
-      if (task == 0) work = done * threads;
-    });
+  const clockid_t clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+  std::atomic<int> arrived{0};
+  std::vector<double> begin(threads), end(threads), work(threads);
+  workers.run(threads, [&](int task) {
+    ++arrived;
+    while (arrived.load() < threads) std::this_thread::yield();
+    begin[task] = now(clock);
+    work[task] = target::multiply_adds(kCount, 0.001f);
+    end[task] = now(clock);
   });
-  return work / seconds;
+  const double seconds = *std::max_element(end.begin(), end.end()) - *std::min_element(begin.begin(), begin.end());
+  return std::accumulate(work.begin(), work.end(), 0.0) / seconds;
 }
 
 double peak = 0;  // best burst so far

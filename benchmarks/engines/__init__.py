@@ -1,0 +1,1 @@
+"""What each library does for a task: one file per library, each imported only in its own process."""

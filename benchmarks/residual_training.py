@@ -1,0 +1,17 @@
+"""Row 3: training ResNet-18 on 32×32 pictures."""
+
+from __future__ import annotations
+
+from goals import Faster
+from rows import BFLOAT16_TRAINERS, FLOAT32_TRAINERS, Row, Size, per_step
+from tasks import Training
+
+
+def row(size: Size) -> Row:
+    task = Training("resnet18", 4, 4) if size.quick else Training("resnet18", 128, 256)
+    cases = (
+        per_step("fp32", task, ("convista", "convista-xla", *FLOAT32_TRAINERS)),
+        per_step("bf16", task, ("convista-bf16", *BFLOAT16_TRAINERS)),
+    )
+    goal = Faster("≥ 1.4× faster than torch channels_last", 1.4, ("fp32",), ("torch-last", "torch-last-malloc"))
+    return Row(3, f"Training ResNet-18 on 32×32×3, batch {task.batch}", cases, (goal,))

@@ -1,0 +1,19 @@
+"""Row 4: training a network of depthwise-separable convolutions, like MobileNet."""
+
+from __future__ import annotations
+
+from goals import Faster
+from rows import BFLOAT16_TRAINERS, FLOAT32_TRAINERS, Row, Size, per_step
+from tasks import Training
+
+TORCH = ("torch", "torch-last", "torch-last-malloc", "torch-compile")
+
+
+def row(size: Size) -> Row:
+    task = Training("separable", 4, 4) if size.quick else Training("separable", 128, 640)
+    cases = (
+        per_step("fp32", task, ("convista", "convista-xla", *FLOAT32_TRAINERS)),
+        per_step("bf16", task, ("convista-bf16", *BFLOAT16_TRAINERS)),
+    )
+    goal = Faster("≥ 1.5× faster than torch", 1.5, ("fp32",), TORCH)
+    return Row(4, f"Training a depthwise-separable network on 32×32×3, batch {task.batch}", cases, (goal,))
