@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from convista.architectures import digits, lecture
+from convista.architectures import convnext, digits, efficientnet, lecture, lenet, mobilenet, resnet, vgg
 from convista.arguments import Shape
 from convista.errors import ArgumentError, suggest
 from convista.models import Model
@@ -29,6 +29,16 @@ _ARCHITECTURES: dict[str, Architecture] = {
     "lecture-convnet-without-pooling": lecture.lecture_convnet_without_pooling,
     "lecture-small-convnet": lecture.lecture_small_convnet,
     "digits-convnet": digits.digits_convnet,
+    "lenet5": lenet.lenet5,
+    "vgg11": vgg.vgg11,
+    "vgg16": vgg.vgg16,
+    "resnet18": resnet.resnet18,
+    "resnet34": resnet.resnet34,
+    "resnet50": resnet.resnet50,
+    "mobilenet-v1": mobilenet.mobilenet_v1,
+    "mobilenet-v2": mobilenet.mobilenet_v2,
+    "efficientnet-b0": efficientnet.efficientnet_b0,
+    "convnext-tiny": convnext.convnext_tiny,
 }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from convista import arguments
 from convista.arguments import Shape
 from convista.errors import ArgumentError, ShapeError
-from convista.layers.base import Layer, register
+from convista.layers.base import Layer, Parameter, register
 from convista.layers.sliding_kernel import AXES, check_data_format
 from convista.ops import resampling
 from convista.shapes import ReceptiveField
@@ -314,3 +314,40 @@ def _batches(data: Any) -> Iterable[np.ndarray]:
         array = np.asarray(part[0] if isinstance(part, tuple) else part)
         for first in range(0, len(array), _ROWS_AT_ONCE):
             yield array[first : first + _ROWS_AT_ONCE]
+
+
+@register
+@dataclass(frozen=True)
+class StoredNormalization(Layer):
+    """Return ``(x − mean) / √variance`` with a mean and a variance of each channel that lie among the weights.
+
+    ``Normalization`` holds its numbers in the configuration; Keras keeps them, with the count of the examples they come
+    from, in the weight file. Networks that take such files begin with this layer; it begins as the identity.
+
+    Args:
+        name: See :class:`Layer`.
+        input_shape: See :class:`Layer`.
+
+    Example:
+        >>> {name: parameter.shape for name, parameter in StoredNormalization().statistics((8, 8, 3)).items()}
+        {'mean': (3,), 'variance': (3,), 'count': ()}
+
+    Source: EfficientNet in Keras Applications.
+    """
+
+    def statistics(self, input_shape: Shape) -> dict[str, Parameter]:
+        """Return mean and variance, one number each a channel, and the count."""
+        if input_shape[-1] is None:
+            raise ShapeError("the number of channels is known", received=f"input_shape={tuple(input_shape)}")
+        shape = (input_shape[-1],)
+        return {
+            "mean": Parameter(shape, "zeros"),
+            "variance": Parameter(shape, "ones"),
+            "count": Parameter((), "zeros"),
+        }
+
+    def apply(self, params, state, x, *, training, key):
+        """Return the normalised values."""
+        x = _floating(x)
+        deviation = jnp.maximum(jnp.sqrt(state["variance"]), _SMALLEST_DEVIATION)
+        return (x - state["mean"].astype(x.dtype)) / deviation.astype(x.dtype), state
