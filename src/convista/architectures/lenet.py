@@ -17,7 +17,7 @@ def lenet5(
     classifier_activation: str | None = "softmax",
     seed: int | None = None,
 ) -> Model:
-    """Return LeNet-5: 5×5 convolutions of 6 and 16 filters with 2×2 average pooling, then 120, 84 and ``classes`` units.
+    """Return LeNet-5: 5×5 convolutions of 6 and 16 filters, 2×2 average pooling, then 120, 84 and ``classes`` units.
 
     The paper's pooling has a factor and a bias of its own for each channel, and its second convolution leaves some
     connections out; as everywhere today, here the pooling is plain and the convolution whole. Digits of 28×28 are taken

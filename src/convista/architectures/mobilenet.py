@@ -107,8 +107,8 @@ def mobilenet_v2(
         pooling: Without them: ``"avg"``, ``"max"`` or ``None``.
         classifier_activation: Of the last layer; ``None`` leaves logits.
         alpha: Factor of the number of filters of every layer.
-        convention: ``"keras"`` pads and normalises as Keras Applications does, ``"torch"`` as torchvision. Weights of one
-            fit the other in shape and give other answers, so that loading refuses them.
+        convention: ``"keras"`` pads and normalises as Keras Applications does, ``"torch"`` as torchvision. Weights of
+            one fit the other in shape and give other answers, so that loading refuses them.
         seed: Of the weights; ``None`` is the process's seed.
 
     Returns:

@@ -109,8 +109,8 @@ def resnet50(
         pooling: Without them: ``"avg"``, ``"max"`` or ``None``.
         classifier_activation: Of the last layer; ``None`` leaves logits.
         convention: ``"keras"``: the first 1×1 convolution of a stage strides, and convolutions have biases, as in Keras
-            Applications; ``"torch"``: the 3×3 convolution strides, and they have none, as in torchvision. Weights of one
-            do not fit the other.
+            Applications; ``"torch"``: the 3×3 convolution strides, and they have none, as in torchvision. Weights of
+            one do not fit the other.
         small_pictures: Begin with a 3×3 convolution and no pooling; see :func:`resnet18`.
         seed: Of the weights; ``None`` is the process's seed.
 

@@ -66,7 +66,9 @@ class Top:
         return Dense(self.classes, activation=self.activation, name="predictions")(x)
 
 
-def finished(inputs: SymbolicTensor, outputs: SymbolicTensor, name: str, seed: int | None, scaled: bool = True) -> Model:
+def finished(
+    inputs: SymbolicTensor, outputs: SymbolicTensor, name: str, seed: int | None, scaled: bool = True
+) -> Model:
     """Return the model between two tensors, with uint8 pictures scaled to 0…1 unless the network does so itself."""
     model = Model(inputs, outputs, name=name, seed=seed)
     if scaled:

@@ -28,7 +28,7 @@ def vgg11(
         include_top: Whether the dense layers are there.
         pooling: Without them: ``"avg"``, ``"max"`` or ``None``.
         classifier_activation: Of the last layer; ``None`` leaves logits.
-        dropout: Share of the 4 096 units that is dropped in training; 0.5 in the paper and in torchvision, none in Keras.
+        dropout: Share of the 4 096 units dropped in training; 0.5 in the paper and in torchvision, none in Keras.
         seed: Of the weights; ``None`` is the process's seed.
 
     Returns:
@@ -66,7 +66,7 @@ def vgg16(
         include_top: Whether the dense layers are there.
         pooling: Without them: ``"avg"``, ``"max"`` or ``None``.
         classifier_activation: Of the last layer; ``None`` leaves logits.
-        dropout: Share of the 4 096 units that is dropped in training; 0.5 in the paper and in torchvision, none in Keras.
+        dropout: Share of the 4 096 units dropped in training; 0.5 in the paper and in torchvision, none in Keras.
         seed: Of the weights; ``None`` is the process's seed.
 
     Returns:

@@ -25,6 +25,7 @@ class Activation(Layer):
         activation: Its name, or the function.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: No activation has this name.
@@ -58,6 +59,7 @@ class ReLU(Layer):
         threshold: Where the slope begins.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: A value is negative.
@@ -108,6 +110,7 @@ class Softmax(Layer):
         axis: The axis to sum over, counted with the batch axis as 0 or from the end.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> y, _ = Softmax().apply({}, {}, jnp.zeros((1, 4)), training=False, key=None)
@@ -153,6 +156,7 @@ class LeakyReLU(Layer):
         negative_slope: Slope below 0.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``negative_slope`` is negative.
@@ -195,6 +199,7 @@ class PReLU(Layer):
             number a channel of a picture. ``None`` learns one for each value.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -263,6 +268,7 @@ class ELU(Layer):
         alpha: The limit for very negative values is ``−alpha``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``alpha`` is not a finite number.
@@ -300,6 +306,7 @@ class GELU(Layer):
         approximate: Whether ``Φ`` is replaced by a formula with tanh.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> y, _ = GELU().apply({}, {}, jnp.array([0.0]), training=False, key=None)
@@ -329,6 +336,7 @@ class SiLU(Layer):
     Args:
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> y, _ = SiLU().apply({}, {}, jnp.array([0.0]), training=False, key=None)

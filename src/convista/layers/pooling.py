@@ -72,6 +72,7 @@ class MaxPooling1D(_MaxPooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -100,6 +101,7 @@ class MaxPooling2D(_MaxPooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -128,6 +130,7 @@ class MaxPooling3D(_MaxPooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -161,6 +164,7 @@ class AveragePooling1D(_AveragePooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -187,6 +191,7 @@ class AveragePooling2D(_AveragePooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -213,6 +218,7 @@ class AveragePooling3D(_AveragePooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -248,6 +254,7 @@ class SumPooling1D(_SumPooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -276,6 +283,7 @@ class SumPooling2D(_SumPooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -304,6 +312,7 @@ class SumPooling3D(_SumPooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -357,6 +366,7 @@ class GlobalMaxPooling1D(_GlobalMaxPooling):
         keepdims: Keep length as an axis of size 1.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> GlobalMaxPooling1D().output_shape((60, 16))
@@ -378,6 +388,7 @@ class GlobalMaxPooling2D(_GlobalMaxPooling):
         keepdims: Keep height and width as axes of size 1.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> GlobalMaxPooling2D().output_shape((7, 7, 64))
@@ -399,6 +410,7 @@ class GlobalMaxPooling3D(_GlobalMaxPooling):
         keepdims: Keep depth, height and width as axes of size 1.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> GlobalMaxPooling3D().output_shape((4, 7, 7, 64))
@@ -427,6 +439,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         keepdims: Keep length as an axis of size 1.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> GlobalAveragePooling1D(keepdims=True).output_shape((60, 16))
@@ -448,6 +461,7 @@ class GlobalAveragePooling2D(_GlobalAveragePooling):
         keepdims: Keep height and width as axes of size 1.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> GlobalAveragePooling2D(keepdims=True).output_shape((7, 7, 64))
@@ -469,6 +483,7 @@ class GlobalAveragePooling3D(_GlobalAveragePooling):
         keepdims: Keep depth, height and width as axes of size 1.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> GlobalAveragePooling3D(keepdims=True).output_shape((4, 7, 7, 64))

@@ -29,6 +29,7 @@ class Rescaling(Layer):
         offset: Added after.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``scale`` or ``offset`` is not a finite number.
@@ -74,6 +75,7 @@ class Resizing(Layer):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range, or both cropping and padding are asked for.
@@ -154,6 +156,7 @@ class Normalization(Layer):
         invert: Return ``x · √variance + mean`` instead: the way back.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: One of mean and variance is missing, they have different shapes, or a variance is negative.
@@ -327,6 +330,7 @@ class StoredNormalization(Layer):
     Args:
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> {name: parameter.shape for name, parameter in StoredNormalization().statistics((8, 8, 3)).items()}

@@ -24,6 +24,7 @@ class LayerScale(Layer):
         init_values: Where ``gamma`` begins.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``init_values`` is not a finite number.

@@ -104,6 +104,7 @@ class Conv1DTranspose(_TransposedConvolution):
         bias_initializer: How the bias begins, name or function.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -154,6 +155,7 @@ class Conv2DTranspose(_TransposedConvolution):
         bias_initializer: How the bias begins, name or function.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -205,6 +207,7 @@ class Conv3DTranspose(_TransposedConvolution):
         bias_initializer: How the bias begins, name or function.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.

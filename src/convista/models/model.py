@@ -166,7 +166,9 @@ class Model(Network):
                     fix="Train on one of them, or write the loss with model.apply",
                 )
             last = self.graph.nodes[self.graph.outputs[0]].layer
-            objective = self._compiled().objective(self.apply, self.output_shape[1:], last.activation_name)
+            objective = self._compiled().objective(
+                self.apply, self.output_shape[1:], last.activation_name, self.graph.frozen
+            )
             self._trainer = loop.Trainer(objective)
         return self._trainer
 
@@ -174,6 +176,15 @@ class Model(Network):
         if self.train_state.opt_state is None:
             objective = self._ready_trainer().objective
             self._train = objective.start(self.params, self.state, self.train_state.key)
+
+    def _trainability_changed(self) -> None:
+        """Let the optimizer begin anew with the layers that learn now; the count of steps and the rate stay."""
+        self._forget_programs()
+        before = self._train
+        if before is not None and before.opt_state is not None:
+            self._train = before._replace(opt_state=None)
+            self._start_optimizer()
+            self._train = self.train_state._replace(step=before.step, learning_rate=before.learning_rate)
 
     @property
     def learning_rate(self) -> float:
@@ -263,6 +274,7 @@ class Model(Network):
         size = _steps(validation_batch_size, "validation_batch_size", "fit") or plan.batch_size
         rounds = _steps(validation_steps, "validation_steps", "fit")
         source, validation = self._feeding.sources(x, y, sample_weight, class_weight, validation_split, validation_data)
+        self._check_learns("fit")
         self._start_optimizer()
         with memory.explained(plan.batch_size):
             self.history = loop.fit(
@@ -397,6 +409,7 @@ class Model(Network):
         """
         self._compiled()
         data = self._feeding.examples(x, y, sample_weight, class_weight, "train_on_batch")
+        self._check_learns("train_on_batch")
         self._start_optimizer()
         values = loop.single_step(self, self._ready_trainer(), batches.padded(data, data.size))
         return _reported(values, return_dict)
