@@ -19,6 +19,7 @@ from convista.models import memory, saving
 from convista.models.feeding import CheckedStream, Feeding, no_rows, only_stream, picture_paths
 from convista.models.graph import Graph
 from convista.models.network import Network
+from convista.models.pretrained import Loaded
 from convista.models.seed import Streams
 from convista.training import batches, loop
 from convista.training.batches import Examples, Stream
@@ -439,13 +440,28 @@ class Model(Network):
         """Write the weights alone, as safetensors."""
         saving.save_weights(self, path)
 
-    def load_weights(self, path: str | Path) -> None:
-        """Read weights that ``save_weights`` or ``save`` wrote for a model of this architecture.
+    def load_weights(self, path: str | Path, *, head: bool = True) -> Loaded:
+        """Read the weights of a file: one that Convista wrote, or one of Keras or PyTorch for the same architecture.
+
+        What a file is, is seen from its first bytes. Layouts are brought to ours, names to those of the layers; either
+        every weight finds its place and none is left over, or nothing is changed and the error lists what does not fit.
+
+        Args:
+            path: A ``.convista`` or ``.safetensors`` file; ``.weights.h5`` or ``.h5`` of Keras (needs h5py);
+                ``.safetensors`` or ``.pth`` of PyTorch, of which nothing is executed.
+            head: Whether the classifier is taken too; False keeps the one that the model has, for other classes.
+
+        Returns:
+            What was loaded and what was left; the file's name and SHA-256 are also ``model.provenance``.
 
         Raises:
             ModelFileError: The file is damaged, or its weights are not those of this model.
+            ArgumentError: The model pads and normalises otherwise than the file's program does.
+            MissingDependencyError: h5py is not installed.
+
+        Source: lecture 004.
         """
-        saving.load_weights(self, path)
+        return saving.load_weights(self, path, head=head)
 
     def to_json(self) -> str:
         """Return the architecture, without weights, as JSON."""

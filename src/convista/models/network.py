@@ -15,6 +15,7 @@ from convista.kernels.compiler import use_cache
 from convista.layers.base import Layer
 from convista.models import freezing, memory
 from convista.models.graph import Graph, Tree
+from convista.models.provenance import Provenance
 from convista.models.seed import Streams, checked_seed, default_seed
 from convista.models.summary import Summary, summarize
 from convista.training.step import TrainState
@@ -27,6 +28,7 @@ class Network:
 
     Attributes:
         classes: Names of the classes, saved with the model; ``None`` if they have none.
+        provenance: The file that ``load_weights`` read last, saved with the model.
     """
 
     def _begin(self, graph: Graph | None, name: str, seed: int | None) -> None:
@@ -35,6 +37,7 @@ class Network:
         self.seed = default_seed() if seed is None else checked_seed(seed)
         self.classes: tuple[str, ...] | None = None
         self._preprocessing: Preprocessing | None = None
+        self.provenance: Provenance | None = None
         self._train: TrainState | None = None
         self._named: dict[int, Layer] = {}
 

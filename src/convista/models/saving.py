@@ -20,8 +20,9 @@ from convista.errors import ArgumentError, ConvistaError, ModelFileError, sugges
 from convista.layers.base import Layer, from_config
 from convista.layers.inference import Node
 from convista.layers.input import InputLayer
-from convista.models import archive, memory, weights
+from convista.models import archive, memory, pretrained, weights
 from convista.models.graph import Graph
+from convista.models.provenance import Provenance
 from convista.models.seed import checked_seed
 from convista.training.compilation import Compilation
 
@@ -132,10 +133,9 @@ def save_weights(model: Model, path: str | Path) -> None:
     weights.write_weights(_target(path, ".safetensors", rule, "save_weights"), _tensors(model))
 
 
-def load_weights(model: Model, path: str | Path) -> None:
+def load_weights(model: Model, path: str | Path, *, head: bool = True) -> pretrained.Loaded:
     """Read weights of this architecture; see :meth:`Model.load_weights`."""
-    tensors = archive.read(path)[1] if Path(path).suffix == ".convista" else weights.read_weights(path)
-    _take_tensors(model, tensors, str(path))
+    return pretrained.load(model, path, head=head)
 
 
 def to_json(model: Model) -> str:
@@ -179,6 +179,8 @@ def model_config(model: Model) -> dict[str, Any]:
         "classes": None if model.classes is None else list(model.classes),
         "preprocessing": None if model.preprocessing is None else model.preprocessing.to_config(),
     }
+    if model.provenance is not None:
+        config["provenance"] = model.provenance.to_config()
     if model._compilation is not None:
         config["training"] = _training_config(model)
     return config
@@ -248,6 +250,9 @@ def _take_description(model: Model, config: Mapping[str, Any]) -> None:
     model.classes = None if classes is None else tuple(classes)
     with _field("preprocessing", "it says how pictures become inputs"):
         model.preprocessing = None if preprocessing is None else Preprocessing.from_config(preprocessing)
+    with _field("provenance", "it says where the weights came from"):
+        origin = config.get("provenance")
+        model.provenance = None if origin is None else Provenance.from_config(origin)
     with _field("nodes", "they make a network that runs"):
         memory.check_weights(model.graph, "the model")
         memory.check_activations(model.graph, "the model")
