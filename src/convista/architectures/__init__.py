@@ -16,6 +16,7 @@ from convista.architectures.mobilenet import mobilenet_v1, mobilenet_v2
 from convista.architectures.registry import Architecture, get, names
 from convista.architectures.resnet import resnet18, resnet34, resnet50
 from convista.architectures.vgg import vgg11, vgg16
+from convista.models.replacement import with_new_head
 
 __all__ = [
     "Architecture",
@@ -36,4 +37,5 @@ __all__ = [
     "resnet50",
     "vgg11",
     "vgg16",
+    "with_new_head",
 ]

@@ -32,7 +32,8 @@ class Rate(click.ParamType[float]):
     epilog=f"{LISTED}\n\n"
     "\b\nExamples:\n  convista train digits --epochs 10\n"
     "  convista train mnist --model lecture-convnet --optimizer rmsprop --out runs/first\n"
-    "  convista train mine.npz --model my_models.py:small",
+    "  convista train mine.npz --model my_models.py:small\n"
+    "  convista train mine.npz --model resnet18 --weights resnet18.pth --freeze backbone --lr 0.001",
 )
 @click.argument("data")
 @click.option(
@@ -42,6 +43,20 @@ class Rate(click.ParamType[float]):
     help="An architecture (they are listed below), "
     "FILE.py:NAME (a model or a function of input shape and number of classes; the file is executed), or a "
     "saved model or run. Default: lecture-convnet, digits-convnet for small pictures.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(),
+    metavar="FILE",
+    help="Begin with the weights of a file: .convista, .safetensors, .pth of PyTorch or .h5 of Keras. "
+    "The classifier is made anew for the classes of DATA.",
+)
+@click.option(
+    "--freeze",
+    multiple=True,
+    metavar="LAYERS",
+    help="Layers that do not learn: backbone (all but the classifier), a name or a pattern such as conv1_*. Can be "
+    "given several times.",
 )
 @click.option("--epochs", type=click.IntRange(1), default=5, show_default=True, help="Times all pictures are seen.")
 @click.option("--batch-size", type=click.IntRange(1), default=128, show_default=True, help="Pictures a step.")
@@ -71,7 +86,15 @@ class Rate(click.ParamType[float]):
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 @click.pass_obj
-def train(session: Session, data: str, model: str | None, offline: bool, **choices: Any) -> None:
+def train(
+    session: Session,
+    data: str,
+    model: str | None,
+    weights: str | None,
+    freeze: tuple[str, ...],
+    offline: bool,
+    **choices: Any,
+) -> None:
     """Train a network on DATA and write a run folder.
 
     DATA is a dataset (convista data list) or an .npz file with x_train, y_train, x_test and y_test. The test pictures
@@ -90,6 +113,10 @@ def train(session: Session, data: str, model: str | None, offline: bool, **choic
     network = choose_model(name, shape, len(chosen.classes), plan.seed)
     if is_from_file(name):
         check_own_fit(name, network, chosen)
+    if weights is not None:
+        training_run.begin_with(network, weights, quiet=plan.quiet)
+    if freeze:
+        network.freeze(*freeze)
     document = training_run.train(session, plan, network, chosen, data)
     if session.json:
         session.show("", document)
