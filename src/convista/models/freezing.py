@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from convista.errors import ArgumentError, suggest
 from convista.layers import (
+    Dense,
     Flatten,
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
@@ -31,16 +32,15 @@ PARTS = ("backbone", "head")
 
 
 def joint(graph: Graph) -> int | None:
-    """Return the place of the node that ends the backbone: the last Flatten or global pooling with weights before it.
+    """Return the place of the node that ends the backbone: the last Flatten or global pooling between two kernels.
 
     ``None`` where there is none, as in a network of dense layers alone or one without classifier.
     """
-    counts = {name: sum(both) for name, both in graph.parameter_counts().items()}
-    outputs = set(graph.outputs)
+    kernels = {name for name, (learned, _) in graph.parameters().items() if "kernel" in learned}
     for place in reversed(range(len(graph.nodes))):
-        if isinstance(graph.nodes[place].layer, _JOINTS) and place not in outputs:
-            before = any(counts.get(node.name) for node in graph.nodes[:place])
-            after = any(counts.get(node.name) for node in graph.nodes[place + 1 :])
+        if isinstance(graph.nodes[place].layer, _JOINTS):
+            before = any(node.name in kernels for node in graph.nodes[:place])
+            after = any(node.name in kernels for node in graph.nodes[place + 1 :])
             if before and after:
                 return place
     return None
@@ -49,7 +49,8 @@ def joint(graph: Graph) -> int | None:
 def head(graph: Graph) -> set[str]:
     """Return the names of the layers that make answers from features.
 
-    They are those after the last Flatten or global pooling; without one, the last layer that has weights.
+    They are those after the last Flatten or global pooling; without one, the last layer that has weights if it is Dense;
+    a network without classifier has no head.
 
     Example:
         >>> from convista import architectures
@@ -60,7 +61,7 @@ def head(graph: Graph) -> set[str]:
     if place is not None:
         return {node.name for node in graph.nodes[place + 1 :]}
     weighted = [name for name, both in graph.parameter_counts().items() if any(both)]
-    return set(weighted[-1:])
+    return {name for name in weighted[-1:] if isinstance(graph.layers[name], Dense)}
 
 
 def chosen(graph: Graph, layers: Sequence[str], *, where: str) -> set[str]:

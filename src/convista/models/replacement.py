@@ -70,7 +70,7 @@ def with_new_head(
     inputs = tuple(place for place, node in enumerate(nodes) if not node.inputs)
     result = Model.__new__(Model)
     result._begin(Graph(tuple(nodes), inputs, (len(nodes) - 1,)), model.name, model.seed if seed is None else seed)
-    params, state = ({name: group for name, group in tree.items()} for tree in (result.params, result.state))
+    params, state = (dict(tree) for tree in (result.params, result.state))
     for name in {node.name for node in nodes}:
         params |= {name: model.params[name]} if name in model.params else {}
         state |= {name: model.state[name]} if name in model.state else {}

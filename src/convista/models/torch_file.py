@@ -58,7 +58,7 @@ class _Name:
 class _Storage(NamedTuple):
     key: str
     dtype: np.dtype[Any]
-    count: int
+    numbers: int
 
 
 class _Tensor(NamedTuple):
@@ -172,14 +172,14 @@ def _named(value: object) -> dict[str, _Tensor]:
 def _array(name: str, tensor: _Tensor, content: bytes) -> np.ndarray:
     """Return the tensor as a view of its storage, after every size has been compared with the bytes there are."""
     storage, offset, shape, strides = tensor
-    if storage.count * storage.dtype.itemsize != len(content):
-        raise ValueError(f"{show(name)}: {storage.count} numbers in {len(content)} bytes")
+    if storage.numbers * storage.dtype.itemsize != len(content):
+        raise ValueError(f"{show(name)}: {storage.numbers} numbers in {len(content)} bytes")
     # A stride of 0 repeats one number: no trained tensor has it, and it would make a large array of a small file.
-    if math.prod(shape) > storage.count:
-        raise ValueError(f"{show(name)}: shape {shape} of {storage.count} numbers")
+    if math.prod(shape) > storage.numbers:
+        raise ValueError(f"{show(name)}: shape {shape} of {storage.numbers} numbers")
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-    if math.prod(shape) and last >= storage.count:
-        raise ValueError(f"{show(name)}: number {last} of {storage.count}")
+    if math.prod(shape) and last >= storage.numbers:
+        raise ValueError(f"{show(name)}: number {last} of {storage.numbers}")
     if storage.dtype == np.bool_ and max(content, default=0) > 1:
         raise ValueError(f"{show(name)}: a bool is the byte 0 or 1")
     flat = np.frombuffer(content, storage.dtype)[offset:]
