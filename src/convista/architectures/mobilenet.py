@@ -41,7 +41,7 @@ def mobilenet_v1(
     """Return MobileNet, version 1, as Keras Applications builds it.
 
     Args:
-        input_shape: Height, width and channels of one picture; at least 17×17.
+        input_shape: Height, width and channels of one picture; at least 31×31.
         classes: How many classes to tell apart.
         include_top: Whether pooling and classifier are there.
         pooling: Without them: ``"avg"``, ``"max"`` or ``None``.

@@ -49,8 +49,8 @@ def joint(graph: Graph) -> int | None:
 def head(graph: Graph) -> set[str]:
     """Return the names of the layers that make answers from features.
 
-    They are those after the last Flatten or global pooling; without one, the last layer that has weights if it is Dense;
-    a network without classifier has no head.
+    They are those after the last Flatten or global pooling; without one, the last layer that has weights if it is
+    Dense; a network without classifier has no head.
 
     Example:
         >>> from convista import architectures

@@ -1,0 +1,43 @@
+"""Keras Applications with random weights: what an architecture of ours has to answer with the same file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from convista import Model
+from oracles.compare import Tolerance, agree
+
+# Dozens of float32 layers, summed in another order by each side.
+NETWORKS = Tolerance(rtol=1e-4, atol=1e-5)
+
+
+def randomised(model: keras.Model, seed: int = 0) -> keras.Model:
+    """Give every weight a value that matters: biases and moving statistics begin as 0 and 1."""
+    generator = np.random.default_rng(seed)
+    for variable in model.weights:
+        kind = variable.path.rsplit("/", 1)[-1]
+        if kind in ("moving_variance", "variance"):
+            variable.assign(generator.uniform(0.5, 1.5, variable.shape))
+        elif kind in ("moving_mean", "mean", "beta", "bias"):
+            variable.assign(generator.normal(0, 0.1, variable.shape))
+        elif "layer_scale" in variable.path or kind == "gamma":
+            variable.assign(generator.uniform(0.5, 1.2, variable.shape))
+    return model
+
+
+def same_answers(theirs: keras.Model, ours: Model, folder: Path, scale: float = 1.0) -> None:
+    """Save Keras's weights, load them, and compare the outputs on the same pictures."""
+    file = folder / "keras.weights.h5"
+    randomised(theirs).save_weights(file)
+    loaded = ours.load_weights(file)
+    assert (loaded.new, loaded.left) == ((), ())
+    assert ours.provenance is not None
+    assert (ours.provenance.source, ours.provenance.format) == ("keras.weights.h5", "keras")
+    assert ours.count_params() == theirs.count_params()
+    x = np.random.default_rng(1).uniform(0, scale, (2, *ours.input_shape[1:])).astype(np.float32)
+    wanted = np.asarray(theirs(x))
+    assert wanted.std() > 1e-3
+    agree(np.asarray(ours(x)), wanted, NETWORKS)
