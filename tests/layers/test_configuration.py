@@ -200,7 +200,9 @@ def test_every_argument_survives_a_file(kind):
 @pytest.mark.parametrize("kind", registered())
 def test_together_the_arguments_of_the_round_trip_are_all_the_arguments(kind):
     given = set().union(*(arguments for arguments in NON_DEFAULT[kind]))
-    missing = {item.name for item in dataclasses.fields(registered()[kind])} - given - {"name", "input_shape", "trainable"}
+    missing = (
+        {item.name for item in dataclasses.fields(registered()[kind])} - given - {"name", "input_shape", "trainable"}
+    )
     assert not missing, f"add {', '.join(sorted(missing))} to NON_DEFAULT[{kind!r}]"
 
 

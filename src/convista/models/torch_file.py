@@ -279,11 +279,11 @@ class _Machine:
     def persistent(self) -> None:
         (given,) = self.take(1)
         if not isinstance(given, tuple) or len(given) != 5 or given[0] != "storage":
-            raise _Refused(f"a reference to something else than a storage: {show(given)}")
+            raise _Refused("a reference to something else than a storage")
         _, kind, key, _, count = given
         named = isinstance(kind, _Name) and kind.kind in _DTYPES
         if not named or not isinstance(key, str) or not key.isalnum() or type(count) is not int or count < 0:
-            raise _Refused(f"a storage of another kind: {show(given)}")
+            raise _Refused("a storage of another kind")
         self.stack.append(_Storage(key, _DTYPES[kind.kind], count))
 
 
@@ -301,7 +301,8 @@ def _made(kind: str, arguments: tuple[Any, ...]) -> Any:
             and all(type(size) is int and 0 <= size <= SIZE_LIMIT for size in (offset, *shape, *strides))
         )
         if not sizes_are_right:
-            raise ValueError(f"a tensor of shape {show(shape)}, strides {show(strides)} and offset {show(offset)}")
+            # Their values are not shown: nested tuples that share their parts take exponential time to print.
+            raise ValueError("shape, strides and offset of a tensor are whole numbers of a possible size")
         return _Tensor(storage, offset, shape, strides)
     raise _Refused(f"a call of {kind} with {len(arguments)} arguments")
 
