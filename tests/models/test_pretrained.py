@@ -42,13 +42,11 @@ def test_keras_applications(name, tmp_path):
     same_answers(theirs, ours, tmp_path, scale)
 
 
-def test_the_comparison_rejects_one_wrong_layer():
-    ours = architectures.mobilenet_v1((32, 32, 3), 3, alpha=0.25, seed=0, **LOGITS)
-    x = np.random.default_rng(0).uniform(0, 1, (1, 32, 32, 3)).astype(np.float32)
+def test_the_comparison_rejects_one_wrong_kernel():
+    ours = architectures.lenet5((20, 20, 1), 3, seed=4, **LOGITS)
+    x = np.random.default_rng(0).uniform(0, 1, (1, 20, 20, 1)).astype(np.float32)
     wanted = np.asarray(ours(x))
-    params = dict(ours.params)
-    params["conv_dw_7"] = {"kernel": params["conv_dw_7"]["kernel"].swapaxes(0, 1)}
-    ours.params = params
+    ours.params = {**ours.params, "conv2": {**ours.params["conv2"], "kernel": ours.params["conv2"]["kernel"][::-1]}}
     with pytest.raises(AssertionError, match="apart"):
         agree(np.asarray(ours(x)), wanted, NETWORKS)
 
