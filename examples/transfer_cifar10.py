@@ -1,6 +1,6 @@
 """Transfer learning on real photographs: what CIFAR-10's animals teach about its vehicles.
 
-A small residual network learns the six animals (30 000 pictures). Its backbone then learns the four vehicles from 50
+A small residual network learns the six animals (20 000 pictures). Its backbone then learns the four vehicles from 50
 pictures of each: the head alone first, then everything at a tenth of the rate. Beside it stands the same network that
 learns the same 200 pictures from scratch, for as many epochs at the full rate. Run it with
 ``python examples/transfer_cifar10.py``; CIFAR-10 is taken from the folder that ``CONVISTA_DATA`` names, then from the
@@ -47,7 +47,7 @@ class Plan:
     tests: int
 
 
-WHOLE = Plan(examples=30_000, epochs=6, each=50, head_epochs=20, fine_epochs=20, tests=4_000)
+WHOLE = Plan(examples=20_000, epochs=4, each=50, head_epochs=10, fine_epochs=10, tests=4_000)
 QUICK = Plan(examples=256, epochs=1, each=8, head_epochs=1, fine_epochs=1, tests=64)
 
 
@@ -59,8 +59,8 @@ def network(classes: int, seed: int) -> Model:
         return BatchNormalization(momentum=0.9)(x)
 
     inputs = Input((32, 32, 3))
-    x = ReLU()(convolution(inputs, 32))
-    for filters in (64, 128, 128):
+    x = ReLU()(convolution(inputs, 16))
+    for filters in (32, 64, 64):
         x = ReLU()(convolution(x, filters, strides=2))
         x = ReLU()(Add()([x, convolution(x, filters)]))
     outputs = Dense(classes, activation="softmax")(GlobalAveragePooling2D()(x))

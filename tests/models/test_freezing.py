@@ -80,7 +80,11 @@ def products(model) -> int:
 
 def test_no_gradient_is_computed_for_what_is_frozen():
     model = Sequential(
-        [layers.Dense(5, name="a", input_shape=(5,)), layers.Dense(4, name="b"), layers.Dense(3, "softmax", name="c")]
+        [
+            layers.Dense(5, use_bias=False, name="a", input_shape=(5,)),
+            layers.Dense(4, use_bias=False, name="b"),
+            layers.Dense(3, "softmax", use_bias=False, name="c"),
+        ]
     )
     model.compile("sgd", "sparse_categorical_crossentropy")
     assert products(model) == 3 + 3 + 2  # forward, for each kernel, for each input that needs one
