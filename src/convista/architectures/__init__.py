@@ -16,6 +16,7 @@ from convista.architectures.mobilenet import mobilenet_v1, mobilenet_v2
 from convista.architectures.registry import Architecture, get, names
 from convista.architectures.resnet import resnet18, resnet34, resnet50
 from convista.architectures.vgg import vgg11, vgg16
+from convista.architectures.weight_files import fetch_weights
 from convista.models.replacement import with_new_head
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "convnext_tiny",
     "digits_convnet",
     "efficientnet_b0",
+    "fetch_weights",
     "get",
     "lecture_convnet",
     "lecture_convnet_without_pooling",
