@@ -2,7 +2,8 @@
 
 A small residual network learns the six animals (20 000 pictures). Its backbone then learns the four vehicles from 50
 pictures of each: the head alone first, then everything at a tenth of the rate. Beside it stands the same network that
-learns the same 200 pictures from scratch, for as many epochs at the full rate. Run it with
+learns the same 200 pictures from scratch, for as many epochs and at that same rate. With 70 steps for the head at the
+rate of everything else, transfer gained nothing (49.2 against 48.4 %, seed 0): the new head had not learned yet. Run it with
 ``python examples/transfer_cifar10.py``; CIFAR-10 is taken from the folder that ``CONVISTA_DATA`` names, then from the
 cache. ``--quick`` makes a few steps on a few pictures, which only shows that it runs.
 """
@@ -23,6 +24,7 @@ from convista.layers import Add, BatchNormalization, Conv2D, Dense, GlobalAverag
 from convista.layers.symbolic import SymbolicTensor
 
 ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
+RATE = 1e-3
 VEHICLES = ("airplane", "automobile", "ship", "truck")
 
 
@@ -47,7 +49,7 @@ class Plan:
     tests: int
 
 
-WHOLE = Plan(examples=20_000, epochs=4, each=50, head_epochs=10, fine_epochs=10, tests=4_000)
+WHOLE = Plan(examples=20_000, epochs=4, each=50, head_epochs=40, fine_epochs=40, tests=4_000)
 QUICK = Plan(examples=256, epochs=1, each=8, head_epochs=1, fine_epochs=1, tests=64)
 
 
@@ -92,11 +94,11 @@ def few(x: np.ndarray, y: np.ndarray, each: int, seed: int) -> tuple[np.ndarray,
 
 def transferred(backbone: Model, x: np.ndarray, y: np.ndarray, plan: Plan, seed: int) -> Model:
     """Learn the vehicles in two stages: the new head alone, then everything slowly."""
-    model = compiled(architectures.with_new_head(backbone, len(VEHICLES), seed=seed), 1e-3)
+    model = compiled(architectures.with_new_head(backbone, len(VEHICLES), seed=seed), 10 * RATE)
     model.freeze("backbone")
     model.fit(x, y, epochs=plan.head_epochs, batch_size=32, verbose=0)
     model.unfreeze()
-    model.learning_rate = 1e-4
+    model.learning_rate = RATE
     model.fit(x, y, epochs=plan.fine_epochs, batch_size=32, verbose=0)
     return model
 
@@ -113,10 +115,10 @@ def main() -> None:
     scratch, transfer = [], []
     for seed in range(options.seeds):
         began = time.perf_counter()
-        backbone = compiled(network(len(ANIMALS), seed), 1e-3)
+        backbone = compiled(network(len(ANIMALS), seed), RATE)
         backbone.fit(*animals, epochs=plan.epochs, batch_size=128, verbose=0)
         x, y = few(*vehicles, plan.each, seed)
-        alone = compiled(network(len(VEHICLES), seed), 1e-3)
+        alone = compiled(network(len(VEHICLES), seed), RATE)
         alone.fit(x, y, epochs=plan.head_epochs + plan.fine_epochs, batch_size=32, verbose=0)
         taught = transferred(backbone, x, y, plan, seed)
         for model, results in ((alone, scratch), (taught, transfer)):

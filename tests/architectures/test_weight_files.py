@@ -52,7 +52,7 @@ def test_a_file_is_fetched_once(server, tmp_path, monkeypatch):
 
 def test_another_file_is_not_kept(server, tmp_path, monkeypatch):
     monkeypatch.setenv("CONVISTA_HOME", str(tmp_path))
-    with pytest.raises(DataError, match="resnet18.pth could not be downloaded"):
+    with pytest.raises(DataError, match="resnet18\\.pth could not be downloaded"):
         fetch_weights(f"http://127.0.0.1:{server.server_port}/resnet18.pth", "0" * 64, len(CONTENT))
     assert not list(tmp_path.rglob("*.pth"))
 
