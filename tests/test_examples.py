@@ -126,6 +126,13 @@ def test_volumes_prints_memory_and_accuracy_beside_the_target():
     assert printed.splitlines()[-1].endswith("target 95 %")
 
 
+@pytest.mark.slow
+def test_transfer_cifar10_prints_scratch_beside_transfer(data_folder):
+    printed = output_of("transfer_cifar10.py", "--quick", "--seeds", "1", folder=data_folder).splitlines()
+    assert printed[0].split() == ["seed", "scratch", "transfer", "gain", "seconds"]
+    assert printed[-1].startswith("mean")
+
+
 # --- the table -------------------------------------------------------------------------------------------------------
 
 

@@ -29,9 +29,9 @@ def test_the_lectures_numbers(make, name, parameters, macs) -> None:
 
 @pytest.mark.parametrize("name", architectures.names(axes=2))
 def test_other_sizes_and_classes(name: str) -> None:
-    model = architectures.get(name)((32, 24, 3), 7, seed=5)
+    model = architectures.get(name)((36, 32, 3), 7, seed=5)
     assert (model.name, model.seed) == (name, 5)
-    assert (model.input_shape, model.output_shape) == ((None, 32, 24, 3), (None, 7))
+    assert (model.input_shape, model.output_shape) == ((None, 36, 32, 3), (None, 7))
 
 
 def test_whole_numbers_are_scaled() -> None:
@@ -49,6 +49,11 @@ def test_whole_numbers_are_scaled() -> None:
         (architectures.lecture_convnet_without_pooling, 7),
         (architectures.lecture_small_convnet, 6),
         (architectures.digits_convnet, 5),
+        (architectures.lenet5, 16),
+        (architectures.vgg11, 32),
+        (architectures.vgg16, 32),
+        (architectures.mobilenet_v1, 31),
+        (architectures.convnext_tiny, 32),
     ],
 )
 def test_the_smallest_picture_is_what_the_documentation_says(make, smallest: int) -> None:

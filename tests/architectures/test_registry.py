@@ -18,6 +18,16 @@ def test_each_name_gives_the_network_of_this_name() -> None:
         "sequence-convnet",
         "series-convnet",
         "volume-convnet",
+        "lenet5",
+        "vgg11",
+        "vgg16",
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "mobilenet-v1",
+        "mobilenet-v2",
+        "efficientnet-b0",
+        "convnext-tiny",
     )
     for name in architectures.names():
         assert architectures.get(name)().name == name
@@ -44,8 +54,9 @@ def test_networks_are_found_by_the_axes_of_their_data() -> None:
         (
             7,
             "architectures.get: there is no architecture of this name. Received 7. "
-            "Known: digits-convnet, lecture-convnet, lecture-convnet-without-pooling, lecture-dense, "
-            "lecture-small-convnet, sequence-convnet, series-convnet, volume-convnet.",
+            "Known: convnext-tiny, digits-convnet, efficientnet-b0, lecture-convnet, lecture-convnet-without-pooling, "
+            "lecture-dense, lecture-small-convnet, lenet5, mobilenet-v1, mobilenet-v2, resnet18, resnet34, resnet50, "
+            "sequence-convnet, series-convnet, vgg11, vgg16, volume-convnet.",
         ),
     ],
 )

@@ -357,3 +357,36 @@ def test_divergence_keeps_the_last_good_weights(tmp_path, models, convista):
     with open(out / "run.json", encoding="utf-8") as file:
         assert json.load(file)["status"] == "diverged"
     assert all(np.isfinite(array).all() for array in load_model(out / "model.convista").get_weights())
+
+
+def test_training_begins_with_weights_and_leaves_the_frozen_alone(place, convista, models, no_figures):
+    done = convista(
+        "train", "digits", "--model", f"{models}:small", "--weights", "my run/model.convista",
+        "--freeze", "backbone", "--epochs", 1, "--out", "tuned",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "Weights: 2 arrays of model.convista (convista, SHA-256 " in done.err
+    assert "; new: dense\n" in done.err
+    assert "Trainable params: 730 (2.85 KB)" in done.out
+    before, after = load_model("my run/model.convista"), load_model("tuned/model.convista")
+    np.testing.assert_array_equal(before.params["conv2d"]["kernel"], after.params["conv2d"]["kernel"])
+    assert not np.array_equal(before.params["dense"]["kernel"], after.params["dense"]["kernel"])
+    with open("tuned/run.json", encoding="utf-8") as file:
+        record = json.load(file)
+    assert (record["weights"]["source"], record["frozen"]) == (
+        "model.convista",
+        ["conv2d", "flatten", "max_pooling2d"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--weights", "none.pth"), 3, "none.pth: there is no such file."),
+        (("--freeze", "convv*"), 2, "which fits no layer. "),
+    ],
+)
+def test_weights_and_layers_that_are_not_there(place, convista, models, words, code, message):
+    done = convista("train", "digits", "--model", f"{models}:small", *words)
+    assert done.code == code
+    assert message in done.err

@@ -216,6 +216,8 @@ NON_DEFAULT = {
             "seed": 3,
         }
     ],
+    "LayerScale": [{"init_values": 0.1, "trainable": False}],
+    "StoredNormalization": [{}],
 }
 
 
@@ -243,7 +245,9 @@ def test_every_argument_survives_a_file(kind):
 @pytest.mark.parametrize("kind", registered())
 def test_together_the_arguments_of_the_round_trip_are_all_the_arguments(kind):
     given = set().union(*(arguments for arguments in NON_DEFAULT[kind]))
-    missing = {item.name for item in dataclasses.fields(registered()[kind])} - given - {"name", "input_shape"}
+    missing = (
+        {item.name for item in dataclasses.fields(registered()[kind])} - given - {"name", "input_shape", "trainable"}
+    )
     assert not missing, f"add {', '.join(sorted(missing))} to NON_DEFAULT[{kind!r}]"
 
 
@@ -290,7 +294,7 @@ def test_a_checked_class_is_an_ordinary_dataclass():
     for again in (pickle.loads(pickle.dumps(layer)), copy.deepcopy(layer), dataclasses.replace(layer)):  # noqa: S301
         assert again == layer
     assert list(inspect.signature(Dense).parameters)[:2] == ["units", "activation"]
-    assert [item.name for item in dataclasses.fields(Dense)][:3] == ["name", "input_shape", "units"]
+    assert [item.name for item in dataclasses.fields(Dense)][:4] == ["name", "input_shape", "trainable", "units"]
 
 
 KEY = jax.random.key(0)
@@ -315,15 +319,14 @@ MESSAGES = [
         "Leave dtype out: layers compute in float32.",
     ),
     (
-        lambda: Dense(2, trainable=False),
-        "Dense: Keras has trainable; Convista does not have it yet. Received trainable=False. "
-        "Leave trainable out: every layer of a model learns.",
+        lambda: Dense(2, trainable=0),
+        "Dense: trainable is True or False. Received trainable=0.",
     ),
     (lambda: Dense(2, input_dim=4), "Dense: input_dim is an old name. Received input_dim=4. Write input_shape=(4,)."),
     (
         lambda: Flatten(kernel_regularizer=None),
         "Flatten: there is no argument 'kernel_regularizer'. Received kernel_regularizer=None. "
-        "Known: input_shape, name.",
+        "Known: input_shape, name, trainable.",
     ),
     (lambda: Conv2D(8), "Conv2D: kernel_size is needed. Received only filters. Write Conv2D(kernel_size=…)."),
     (
@@ -333,7 +336,7 @@ MESSAGES = [
     (
         lambda: MaxPooling2D(2, 2, "same", None, "pool"),
         "MaxPooling2D: the arguments without a name are pool_size, strides, padding, data_format. "
-        "Received one more: 'pool'. Give the others by name: name, input_shape.",
+        "Received one more: 'pool'. Give the others by name: name, input_shape, trainable.",
     ),
     (lambda: Conv2D(0, 3), "Conv2D: filters is a whole number of at least 1. Received filters=0."),
     (
@@ -488,7 +491,7 @@ MESSAGES = [
     ),
     (
         lambda: from_config("Flatten", {"nmae": "a"}),
-        "Flatten has the fields input_shape, name. Received 'nmae'. Did you mean 'name'?",
+        "Flatten has the fields input_shape, name, trainable. Received 'nmae'. Did you mean 'name'?",
     ),
     (
         lambda: automatic_names([Conv2D(1, 1, name="a"), Dense(1, name="a")]),

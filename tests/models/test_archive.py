@@ -406,6 +406,7 @@ KERAS = (
     "Load it with keras.models.load_model, build the same model in Convista and copy the weights with "
     "model.set_weights(keras_model.get_weights())."
 )
+LOAD = "Build the model that the weights were made for, then call model.load_weights(path)."
 PICKLE = (
     "Opening a pickle runs code from it, so Convista never does: in the program that wrote it, save the arrays with "
     "safetensors.numpy.save_file."
@@ -422,10 +423,10 @@ PICKLE = (
         (keras_file(), f"this is not a saved model but a Keras model (.keras). {KERAS}"),
         (
             b"\x89HDF\r\n\x1a\n" + bytes(99),
-            f"this is not a saved model but an HDF5 file, as older versions of Keras write. {KERAS}",
+            f"this is not a saved model but an HDF5 file, as Keras writes weights. {LOAD}",
         ),
         (pickle.dumps({}), f"this is not a saved model but a Python pickle. {PICKLE}"),
-        (zipped({"m/data.pkl": b"", "m/version": b""}), f"this is not a saved model but a PyTorch file. {PICKLE}"),
+        (zipped({"m/data.pkl": b"", "m/version": b""}), f"this is not a saved model but a PyTorch file. {LOAD}"),
         (
             safetensors.numpy.save(SMALL),
             "this is not a saved model but a safetensors file, weights without a model. Build the model, then call "

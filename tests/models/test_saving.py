@@ -210,14 +210,16 @@ def test_weights_alone(tmp_path, path):
         assert bits(other) == bits(model)
     with pytest.raises(ModelFileError) as caught:
         branched().load_weights(tmp_path / "w.safetensors")
-    assert str(caught.value).startswith(f"{tmp_path / 'w.safetensors'}: every tensor belongs to a layer of the model.")
+    rule = "every weight of the model is in the file, and no other. Received missing: "
+    assert str(caught.value).startswith(f"{tmp_path / 'w.safetensors'}: {rule}")
     wider = Sequential([Conv2D(3, 3, input_shape=(6, 6, 1))])
     Sequential([Conv2D(2, 3, input_shape=(6, 6, 1))]).save_weights(tmp_path / "v.safetensors")
     with pytest.raises(ModelFileError) as caught:
         wider.load_weights(tmp_path / "v.safetensors")
     assert str(caught.value) == (
-        f"{tmp_path / 'v.safetensors'}: 'conv2d/kernel' is float32 of shape (3, 3, 1, 3). "
-        "Received float32 of shape (3, 3, 1, 2)."
+        f"{tmp_path / 'v.safetensors'}: every weight of the model is in the file, and no other. "
+        "Received of another shape: conv2d/kernel (3, 3, 1, 2) for (3, 3, 1, 3), conv2d/bias (2,) for (3,). "
+        "Build the architecture that the file was made for, with as many classes; head=False takes the backbone alone."
     )
 
 

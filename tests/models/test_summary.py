@@ -241,6 +241,7 @@ def test_as_data(model):
             "receptive_field": [5, 4],
             "inputs": [],
             "unseen": [1, 0],
+            "trainable": True,
         }
 
 

@@ -28,7 +28,7 @@ class Tolerance:
 
 
 # XLA need not optimise what runs once on a handful of numbers.
-_QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 EXACT = Tolerance(0.0, 0.0)
 # Sums of a few hundred float32 products in another order; one rounding is 6e-8.
@@ -88,7 +88,7 @@ def run_together(jobs: Mapping[Any, tuple[Callable[..., Any], Any]]) -> dict[Any
     def program(inputs):
         return [function(*arrays) for (function, _), arrays in zip(jobs.values(), inputs, strict=True)]
 
-    results = jax.jit(program, compiler_options=_QUICK)([arrays for _, arrays in jobs.values()])
+    results = jax.jit(program, compiler_options=QUICK)([arrays for _, arrays in jobs.values()])
     return dict(zip(jobs, results, strict=True))
 
 

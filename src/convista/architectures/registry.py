@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from convista.architectures import digits, lecture, sequences, series, volumes
+from convista.architectures import (
+    convnext,
+    digits,
+    efficientnet,
+    lecture,
+    lenet,
+    mobilenet,
+    resnet,
+    sequences,
+    series,
+    vgg,
+    volumes,
+)
 from convista.arguments import Shape
 from convista.errors import ArgumentError, suggest
 from convista.models import Model
@@ -33,6 +45,16 @@ _ARCHITECTURES: dict[str, Architecture] = {
     "sequence-convnet": sequences.sequence_convnet,
     "series-convnet": series.series_convnet,
     "volume-convnet": volumes.volume_convnet,
+    "lenet5": lenet.lenet5,
+    "vgg11": vgg.vgg11,
+    "vgg16": vgg.vgg16,
+    "resnet18": resnet.resnet18,
+    "resnet34": resnet.resnet34,
+    "resnet50": resnet.resnet50,
+    "mobilenet-v1": mobilenet.mobilenet_v1,
+    "mobilenet-v2": mobilenet.mobilenet_v2,
+    "efficientnet-b0": efficientnet.efficientnet_b0,
+    "convnext-tiny": convnext.convnext_tiny,
 }
 _PICTURE_AXES = 2
 _AXES = {"sequence-convnet": 1, "series-convnet": 1, "volume-convnet": 3}

@@ -27,6 +27,16 @@ ARCHITECTURES = (
     "sequence-convnet",
     "series-convnet",
     "volume-convnet",
+    "lenet5",
+    "vgg11",
+    "vgg16",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "mobilenet-v1",
+    "mobilenet-v2",
+    "efficientnet-b0",
+    "convnext-tiny",
 )
 """Their names, for a help that need not import JAX first."""
 

@@ -34,7 +34,8 @@ class Rate(click.ParamType[float]):
     "\b\nExamples:\n  convista train digits --epochs 10\n"
     "  convista train mnist --model lecture-convnet --optimizer rmsprop --out runs/first\n"
     "  convista train mine.npz --model my_models.py:small\n"
-    "  convista train photos --image-size 64",
+    "  convista train photos --image-size 64\n"
+    "  convista train mine.npz --model resnet18 --weights resnet18.pth --freeze backbone --lr 0.001",
 )
 @click.argument("data")
 @click.option(
@@ -44,6 +45,20 @@ class Rate(click.ParamType[float]):
     help="An architecture (they are listed below), "
     "FILE.py:NAME (a model or a function of input shape and number of classes; the file is executed), or a "
     "saved model or run. Default: lecture-convnet, digits-convnet for small pictures.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(),
+    metavar="FILE",
+    help="Begin with the weights of a file: .convista, .safetensors, .pth of PyTorch or .h5 of Keras. "
+    "The classifier is made anew for the classes of DATA.",
+)
+@click.option(
+    "--freeze",
+    multiple=True,
+    metavar="LAYERS",
+    help="Layers that do not learn: backbone (all but the classifier), a name or a pattern such as conv1_*. Can be "
+    "given several times.",
 )
 @click.option("--epochs", type=click.IntRange(1), default=5, show_default=True, help="Times all pictures are seen.")
 @click.option("--batch-size", type=click.IntRange(1), default=128, show_default=True, help="Pictures a step.")
@@ -90,6 +105,8 @@ def train(
     session: Session,
     data: str,
     model: str | None,
+    weights: str | None,
+    freeze: tuple[str, ...],
     offline: bool,
     image_size: tuple[int, int] | None,
     color_mode: str,
@@ -117,6 +134,10 @@ def train(
     network = choose_model(name, shape, len(chosen.classes), plan.seed)
     if is_from_file(name):
         check_own_fit(name, network, chosen)
+    if weights is not None:
+        training_run.begin_with(network, weights, quiet=plan.quiet)
+    if freeze:
+        network.freeze(*freeze)
     document = training_run.train(session, plan, network, chosen, data)
     if session.json:
         session.show("", document)

@@ -82,7 +82,7 @@ def train(session: Session, plan: Plan, model: Model, data: Data, name: str) -> 
     check_fit(model, data)
     sample = _sample(data, plan)
     _prepare(model, plan, data, steps=plan.epochs * _steps(sample, plan))
-    record = _record(session, plan, data, name)
+    record = _record(session, plan, model, data, name)
     run = _folder(plan, data)
     if not plan.quiet:
         session.tell(f"{_described(data)}\n\n{model.summary(print_to=None)}\n")
@@ -100,6 +100,27 @@ def train(session: Session, plan: Plan, model: Model, data: Data, name: str) -> 
     run.write_record(document)
     session.tell(_ending(run, judgement, len(history.epoch), seconds, following))
     return {"run": str(run.path), "files": _files(run), **document}
+
+
+def begin_with(model: Model, path: str, *, quiet: bool = False) -> None:
+    """Give a model the backbone of a weight file, and say what stays new.
+
+    Args:
+        model: What to train.
+        path: The file.
+        quiet: Say nothing.
+
+    Raises:
+        ModelFileError: The file is damaged, or its backbone is another one.
+    """
+    loaded = model.load_weights(path, head=False)
+    if not quiet:
+        new = ", ".join(name for name in loaded.new if any(model.graph.parameter_counts()[name]))
+        print(
+            f"Weights: {loaded.loaded} arrays of {loaded.provenance.source} ({loaded.provenance.format}, "
+            f"SHA-256 {loaded.provenance.sha256[:12]}…); new: {new}",
+            file=sys.stderr,
+        )
 
 
 def _folder(plan: Plan, data: Data) -> RunFolder:
@@ -235,7 +256,7 @@ def _draw(run: RunFolder, history: History, judgement: Judgement) -> None:
     picture.save(run.example)
 
 
-def _record(session: Session, plan: Plan, data: Data, name: str) -> dict[str, Any]:
+def _record(session: Session, plan: Plan, model: Model, data: Data, name: str) -> dict[str, Any]:
     from importlib.metadata import version
 
     packages = {package: version(package) for package in ("jax", "jaxlib", "numpy", "optax")}
@@ -251,6 +272,8 @@ def _record(session: Session, plan: Plan, data: Data, name: str) -> dict[str, An
         },
         "plan": {field: getattr(plan, field) for field in plan.__dataclass_fields__},
         "seed": plan.seed,
+        "weights": None if model.provenance is None else model.provenance.to_config(),
+        "frozen": sorted(model.graph.frozen),
         "versions": {"convista": convista.__version__, "python": platform.python_version(), **packages},
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
         "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

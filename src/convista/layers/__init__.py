@@ -42,9 +42,10 @@ from convista.layers.pooling import (
     SumPooling2D,
     SumPooling3D,
 )
-from convista.layers.preprocessing import Normalization, Rescaling, Resizing
+from convista.layers.preprocessing import Normalization, Rescaling, Resizing, StoredNormalization
 from convista.layers.regularization import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from convista.layers.reshaping import Flatten, Permute, Reshape
+from convista.layers.scaling import LayerScale
 from convista.layers.transposed_convolution import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from convista.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 from convista.layers.warping import (
@@ -125,6 +126,7 @@ __all__ = [
     "Lambda",
     "Layer",
     "LayerNormalization",
+    "LayerScale",
     "LeakyReLU",
     "MaxPool1D",
     "MaxPool2D",
@@ -165,6 +167,7 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "StoredNormalization",
     "Subtract",
     "SumPool1D",
     "SumPool2D",

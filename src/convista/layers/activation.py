@@ -27,6 +27,7 @@ class Activation(Layer):
         activation: Its name, or the function.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: No activation has this name.
@@ -60,6 +61,7 @@ class ReLU(Layer):
         threshold: Where the slope begins.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: A value is negative.
@@ -110,6 +112,7 @@ class Softmax(Layer):
         axis: The axis to sum over, counted with the batch axis as 0 or from the end.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> y, _ = Softmax().apply({}, {}, jnp.zeros((1, 4)), training=False, key=None)
@@ -155,6 +158,7 @@ class LeakyReLU(Layer):
         negative_slope: Slope below 0.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``negative_slope`` is negative.
@@ -202,6 +206,7 @@ class PReLU(Layer):
             number a channel of a picture. ``None`` learns one for each value.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -270,6 +275,7 @@ class ELU(Layer):
         alpha: The limit for very negative values is ``−alpha``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``alpha`` is not a finite number.
@@ -307,6 +313,7 @@ class GELU(Layer):
         approximate: Whether ``Φ`` is replaced by a formula with tanh.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> y, _ = GELU().apply({}, {}, jnp.array([0.0]), training=False, key=None)
@@ -336,6 +343,7 @@ class SiLU(Layer):
     Args:
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> y, _ = SiLU().apply({}, {}, jnp.array([0.0]), training=False, key=None)

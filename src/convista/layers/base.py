@@ -43,7 +43,6 @@ _ABSENT = {
         for what in ("regularizer", "constraint")
     },
     "activity_regularizer": Absent((None,), fix=_DECAY),
-    "trainable": Absent((True,), fix="Leave trainable out: every layer of a model learns"),
     "dtype": Absent((None, "float32"), fix="Leave dtype out: layers compute in float32"),
     "autocast": Absent((True,)),
     "lora_rank": Absent((None,), beside="kernel_initializer"),
@@ -70,10 +69,13 @@ class Layer(metaclass=Checked):
     Args:
         name: The layer's name in the model; ``None`` lets the model number it: ``conv2d``, ``conv2d_1``.
         input_shape: On the first layer of a ``Sequential``: the shape of one example, without the batch axis.
+        trainable: Whether training changes the layer's weights; ``model.freeze`` and ``model.unfreeze`` turn it in a
+            model that exists. Batch normalisation that does not learn uses its moving statistics in training too.
     """
 
     name: str | None = field(default=None, kw_only=True)
     input_shape: Shape | int | None = field(default=None, kw_only=True)
+    trainable: bool = field(default=True, kw_only=True)
 
     merges: ClassVar[bool] = False  # takes several inputs
     uses_mask: ClassVar[bool] = False  # must know which rows of a batch only fill it up
@@ -90,6 +92,10 @@ class Layer(metaclass=Checked):
             raise ArgumentError("name is a text", where=self.where, received=f"name={self.name!r}")
         if self.input_shape is not None:
             arguments.shape(self.input_shape, "input_shape", where=self.where)
+        if not isinstance(self.trainable, bool):
+            raise ArgumentError(
+                "trainable is True or False", where=self.where, received=f"trainable={self.trainable!r}"
+            )
 
     @property
     def where(self) -> str:

@@ -106,6 +106,7 @@ class Conv1D(_Convolution):
         bias_initializer: How the bias begins, name or function.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -146,6 +147,7 @@ class Conv2D(_Convolution):
         bias_initializer: How the bias begins, name or function.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -183,6 +185,7 @@ class Conv3D(_Convolution):
         bias_initializer: How the bias begins, name or function.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.

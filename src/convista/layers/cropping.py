@@ -60,6 +60,7 @@ class Cropping1D(_Cropping):
         cropping: A number for both ends, or ``(before, after)``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``cropping`` has another form.
@@ -84,6 +85,7 @@ class Cropping2D(_Cropping):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``cropping`` has another form.
@@ -109,6 +111,7 @@ class Cropping3D(_Cropping):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``cropping`` has another form.

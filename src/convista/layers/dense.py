@@ -29,6 +29,7 @@ class Dense(Layer):
         bias_initializer: How the bias begins, name or function.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.

@@ -96,6 +96,7 @@ class DepthwiseConv1D(_DepthwiseConvolution):
         bias_initializer: How the bias begins, name or function.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -129,6 +130,7 @@ class DepthwiseConv2D(_DepthwiseConvolution):
         bias_initializer: How the bias begins, name or function.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -221,6 +223,7 @@ class SeparableConv1D(_SeparableConvolution):
         bias_initializer: How the bias begins, name or function.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -256,6 +259,7 @@ class SeparableConv2D(_SeparableConvolution):
         bias_initializer: How the bias begins, name or function.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.

@@ -100,6 +100,7 @@ class Lambda(Layer):
         arguments: Further arguments by name: plain data.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: No function is registered under this name.

@@ -21,6 +21,7 @@ class InputLayer(Layer):
         shape: Shape of one example, without the batch axis.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
     """
 
     shape: Shape = ()

@@ -50,6 +50,7 @@ class Add(_ValueByValue):
     Args:
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> Add().output_shape([(8, 8, 16), (8, 8, 16)])
@@ -71,6 +72,7 @@ class Subtract(_ValueByValue):
     Args:
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> y, _ = Subtract().apply({}, {}, [jnp.array([5.0]), jnp.array([2.0])], training=False, key=None)
@@ -101,6 +103,7 @@ class Multiply(_ValueByValue):
     Args:
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> Multiply().output_shape([(8, 8, 16), (1, 1, 16)])
@@ -122,6 +125,7 @@ class Average(_ValueByValue):
     Args:
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> y, _ = Average().apply({}, {}, [jnp.array([5.0]), jnp.array([2.0])], training=False, key=None)
@@ -143,6 +147,7 @@ class Maximum(_ValueByValue):
     Args:
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> y, _ = Maximum().apply({}, {}, [jnp.array([5.0]), jnp.array([2.0])], training=False, key=None)
@@ -163,6 +168,7 @@ class Minimum(_ValueByValue):
     Args:
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> y, _ = Minimum().apply({}, {}, [jnp.array([5.0]), jnp.array([2.0])], training=False, key=None)
@@ -184,6 +190,7 @@ class Concatenate(Layer):
         axis: The axis, counted with the batch axis as 0 or from the end.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> Concatenate().output_shape([(8, 8, 16), (8, 8, 4)])

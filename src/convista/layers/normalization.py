@@ -24,7 +24,8 @@ class BatchNormalization(Layer):
     """Subtract each channel's mean, divide by its standard deviation, then scale by ``gamma`` and shift by ``beta``.
 
     ``y = gamma · (x − mean) / √(variance + epsilon) + beta``. While training, mean and variance are those of the batch
-    and ``moving = moving·momentum + batch·(1 − momentum)``; otherwise the moving ones are used.
+    and ``moving = moving·momentum + batch·(1 − momentum)``; otherwise, and where ``trainable`` is False, the moving
+    ones are used.
 
     Args:
         axis: The channel axis, counted with the batch axis as 0 or from the end.
@@ -38,6 +39,7 @@ class BatchNormalization(Layer):
         moving_variance_initializer: How the moving variance begins.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -89,7 +91,7 @@ class BatchNormalization(Layer):
 
     def apply(self, params, state, x, *, training, key, mask=None):
         """Return the normalised values and, while training, the moved statistics."""
-        if training:
+        if training and self.trainable:
             mean, variance = moments(x, self.axis, mask)
             keep = jnp.asarray(self.momentum, mean.dtype)
             state = {
@@ -131,6 +133,7 @@ class LayerNormalization(Layer):
         gamma_initializer: How ``gamma`` begins.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -217,6 +220,7 @@ class GroupNormalization(Layer):
         gamma_initializer: How ``gamma`` begins.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.

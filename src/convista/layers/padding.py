@@ -83,6 +83,7 @@ class ZeroPadding1D(_ZeroPadding):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``padding`` has another form.
@@ -105,6 +106,7 @@ class ZeroPadding2D(_ZeroPadding):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``padding`` has another form.
@@ -129,6 +131,7 @@ class ZeroPadding3D(_ZeroPadding):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``padding`` has another form.

@@ -81,6 +81,7 @@ class MaxPooling1D(_MaxPooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -110,6 +111,7 @@ class MaxPooling2D(_MaxPooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -139,6 +141,7 @@ class MaxPooling3D(_MaxPooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -173,6 +176,7 @@ class AveragePooling1D(_AveragePooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -200,6 +204,7 @@ class AveragePooling2D(_AveragePooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -227,6 +232,7 @@ class AveragePooling3D(_AveragePooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -263,6 +269,7 @@ class SumPooling1D(_SumPooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -292,6 +299,7 @@ class SumPooling2D(_SumPooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -321,6 +329,7 @@ class SumPooling3D(_SumPooling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -374,6 +383,7 @@ class GlobalMaxPooling1D(_GlobalMaxPooling):
         keepdims: Keep length as an axis of size 1.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> GlobalMaxPooling1D().output_shape((60, 16))
@@ -395,6 +405,7 @@ class GlobalMaxPooling2D(_GlobalMaxPooling):
         keepdims: Keep height and width as axes of size 1.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> GlobalMaxPooling2D().output_shape((7, 7, 64))
@@ -416,6 +427,7 @@ class GlobalMaxPooling3D(_GlobalMaxPooling):
         keepdims: Keep depth, height and width as axes of size 1.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> GlobalMaxPooling3D().output_shape((4, 7, 7, 64))
@@ -444,6 +456,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         keepdims: Keep length as an axis of size 1.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> GlobalAveragePooling1D(keepdims=True).output_shape((60, 16))
@@ -465,6 +478,7 @@ class GlobalAveragePooling2D(_GlobalAveragePooling):
         keepdims: Keep height and width as axes of size 1.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> GlobalAveragePooling2D(keepdims=True).output_shape((7, 7, 64))
@@ -486,6 +500,7 @@ class GlobalAveragePooling3D(_GlobalAveragePooling):
         keepdims: Keep depth, height and width as axes of size 1.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> GlobalAveragePooling3D(keepdims=True).output_shape((4, 7, 7, 64))

@@ -13,7 +13,7 @@ import numpy as np
 from convista import arguments
 from convista.arguments import Shape
 from convista.errors import ArgumentError, DataError, ShapeError
-from convista.layers.base import Layer, register
+from convista.layers.base import Layer, Parameter, register
 from convista.layers.sliding_kernel import AXES, check_data_format
 from convista.ops import resampling
 from convista.shapes import ReceptiveField
@@ -29,6 +29,7 @@ class Rescaling(Layer):
         offset: Added after.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``scale`` or ``offset`` is not a finite number.
@@ -74,6 +75,7 @@ class Resizing(Layer):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range, or both cropping and padding are asked for.
@@ -154,6 +156,7 @@ class Normalization(Layer):
         invert: Return ``x · √variance + mean`` instead: the way back.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: One of mean and variance is missing, they have different shapes, or a variance is negative.
@@ -332,3 +335,41 @@ def _batches(data: Any) -> Iterable[np.ndarray]:
                     fix="Look for them: numpy.argwhere(~numpy.isfinite(x))",
                 )
             yield rows
+
+
+@register
+@dataclass(frozen=True)
+class StoredNormalization(Layer):
+    """Return ``(x − mean) / √variance`` with a mean and a variance of each channel that lie among the weights.
+
+    ``Normalization`` holds its numbers in the configuration; Keras keeps them, with the count of the examples they come
+    from, in the weight file. Networks that take such files begin with this layer; it begins as the identity.
+
+    Args:
+        name: See :class:`Layer`.
+        input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
+
+    Example:
+        >>> {name: parameter.shape for name, parameter in StoredNormalization().statistics((8, 8, 3)).items()}
+        {'mean': (3,), 'variance': (3,), 'count': ()}
+
+    Source: EfficientNet in Keras Applications.
+    """
+
+    def statistics(self, input_shape: Shape) -> dict[str, Parameter]:
+        """Return mean and variance, one number each a channel, and the count."""
+        if input_shape[-1] is None:
+            raise ShapeError("the number of channels is known", received=f"input_shape={tuple(input_shape)}")
+        shape = (input_shape[-1],)
+        return {
+            "mean": Parameter(shape, "zeros"),
+            "variance": Parameter(shape, "ones"),
+            "count": Parameter((), "zeros"),
+        }
+
+    def apply(self, params, state, x, *, training, key):
+        """Return the normalised values."""
+        x = _floating(x)
+        deviation = jnp.maximum(jnp.sqrt(state["variance"]), _SMALLEST_DEVIATION)
+        return (x - state["mean"].astype(x.dtype)) / deviation.astype(x.dtype), state

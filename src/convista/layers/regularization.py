@@ -26,6 +26,7 @@ class Dropout(Layer):
         seed: Mixed into the model's own stream of dropout; layers without it already differ from each other.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``rate`` is out of its range.
@@ -123,6 +124,7 @@ class SpatialDropout1D(_SpatialDropout):
         seed: Mixed into the model's own stream of dropout.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``rate`` is out of its range.
@@ -153,6 +155,7 @@ class SpatialDropout2D(_SpatialDropout):
         seed: Mixed into the model's own stream of dropout.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``rate`` is out of its range.
@@ -182,6 +185,7 @@ class SpatialDropout3D(_SpatialDropout):
         seed: Mixed into the model's own stream of dropout.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``rate`` is out of its range.
@@ -210,6 +214,7 @@ class GaussianNoise(Layer):
         seed: Mixed into the model's own stream of dropout.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``stddev`` is negative or no number.

@@ -24,6 +24,7 @@ class Flatten(Layer):
     Args:
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Example:
         >>> Flatten().output_shape((28, 28, 3))
@@ -57,6 +58,7 @@ class Reshape(Layer):
         target_shape: The new shape without the batch axis; one size may be −1: what is left.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``target_shape`` is not a shape.
@@ -121,6 +123,7 @@ class Permute(Layer):
         dims: For each axis of the result, which axis of the input it is, counted from 1: the batch axis stays first.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``dims`` does not name each of the axes 1, 2, … once.

@@ -105,6 +105,7 @@ class Conv1DTranspose(_TransposedConvolution):
         bias_initializer: How the bias begins, name or function.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -155,6 +156,7 @@ class Conv2DTranspose(_TransposedConvolution):
         bias_initializer: How the bias begins, name or function.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -206,6 +208,7 @@ class Conv3DTranspose(_TransposedConvolution):
         bias_initializer: How the bias begins, name or function.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.

@@ -52,6 +52,7 @@ class UpSampling1D(_UpSampling):
         size: How often.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: ``size`` is not a whole number of at least 1.
@@ -78,6 +79,7 @@ class UpSampling2D(_UpSampling):
             interpolate.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.
@@ -122,6 +124,7 @@ class UpSampling3D(_UpSampling):
         data_format: ``None`` or ``"channels_last"``.
         name: See :class:`Layer`.
         input_shape: See :class:`Layer`.
+        trainable: See :class:`Layer`.
 
     Raises:
         ArgumentError: An argument is out of its range.

@@ -98,6 +98,11 @@ class Graph:
         """Each layer once, by name, in the order of its first use; inputs are left out."""
         return {node.name: node.layer for node in self.nodes if not isinstance(node.layer, InputLayer)}
 
+    @property
+    def frozen(self) -> frozenset[str]:
+        """The names of the layers that training leaves as they are."""
+        return frozenset(name for name, layer in self.layers.items() if not layer.trainable)
+
     def shapes(self) -> list[Shape]:
         """Return the output shape of every node, without the batch axis."""
         return infer(self.nodes)

@@ -21,18 +21,19 @@ _NEVER_PICKLE = (
     "Opening a pickle runs code from it, so Convista never does: in the program that wrote it, save the arrays with "
     "safetensors.numpy.save_file"
 )
+_LOAD_WEIGHTS = "Build the model that the weights were made for, then call model.load_weights(path)"
 _KINDS = {
     "zip": _Kind("a whole saved model or another zip", "Load a saved model with convista.load_model(path)"),
     "safetensors": _Kind(
         "a safetensors file, weights without a model", "Build the model, then call model.load_weights(path)"
     ),
-    "hdf5": _Kind("an HDF5 file, as older versions of Keras write", _COPY_FROM_KERAS),
+    "hdf5": _Kind("an HDF5 file, as Keras writes weights", _LOAD_WEIGHTS),
     "pickle": _Kind("a Python pickle", _NEVER_PICKLE),
     "numpy": _Kind("a NumPy array file", "Read it with numpy.load and call model.set_weights"),
     "gzip": _Kind("a gzip file", "Unpack it with gunzip and load what comes out"),
     "json": _Kind("a JSON text, a model without weights", "Build the model from it with from_json"),
     "keras": _Kind("a Keras model (.keras)", _COPY_FROM_KERAS),
-    "pytorch": _Kind("a PyTorch file", _NEVER_PICKLE),
+    "pytorch": _Kind("a PyTorch file", _LOAD_WEIGHTS),
     "npz": _Kind("a NumPy .npz archive", "Read it with numpy.load and call model.set_weights"),
 }
 

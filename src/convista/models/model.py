@@ -21,6 +21,7 @@ from convista.models import memory, saving
 from convista.models.feeding import CheckedStream, Feeding, no_rows, only_stream, picture_paths
 from convista.models.graph import Graph
 from convista.models.network import Network
+from convista.models.pretrained import Loaded
 from convista.models.seed import Streams
 from convista.training import batches, loop
 from convista.training.augmentation import Augmentations, refuse_augmented
@@ -178,7 +179,9 @@ class Model(Network):
                     fix="Train on one of them, or write the loss with model.apply",
                 )
             last = self.graph.nodes[self.graph.outputs[0]].layer
-            objective = self._compiled().objective(self.apply, self.output_shape[1:], last.activation_name)
+            objective = self._compiled().objective(
+                self.apply, self.output_shape[1:], last.activation_name, self.graph.frozen
+            )
             self._trainer = loop.Trainer(objective)
         return self._trainer
 
@@ -199,6 +202,15 @@ class Model(Network):
         if self.train_state.opt_state is None:
             objective = self._ready_trainer().objective
             self._train = objective.start(self.params, self.state, self.train_state.key)
+
+    def _trainability_changed(self) -> None:
+        """Let the optimizer begin anew with the layers that learn now; the count of steps and the rate stay."""
+        self._forget_programs()
+        before = self._train
+        if before is not None and before.opt_state is not None:
+            self._train = before._replace(opt_state=None)
+            self._start_optimizer()
+            self._train = self.train_state._replace(step=before.step, learning_rate=before.learning_rate)
 
     @property
     def learning_rate(self) -> float:
@@ -297,6 +309,7 @@ class Model(Network):
         size = _steps(validation_batch_size, "validation_batch_size", "fit") or plan.batch_size
         rounds = _steps(validation_steps, "validation_steps", "fit")
         source, validation = self._feeding.sources(x, y, sample_weight, class_weight, validation_split, validation_data)
+        self._check_learns("fit")
         self._start_optimizer()
         trainer = self._trainer_with(augmentation, source)
         with memory.explained(plan.batch_size):
@@ -486,6 +499,7 @@ class Model(Network):
         """
         self._compiled()
         data = self._feeding.examples(x, y, sample_weight, class_weight, "train_on_batch")
+        self._check_learns("train_on_batch")
         self._start_optimizer()
         values = loop.single_step(self, self._ready_trainer(), batches.padded(data, data.size))
         return _reported(values, return_dict)
@@ -515,13 +529,28 @@ class Model(Network):
         """Write the weights alone, as safetensors."""
         saving.save_weights(self, path)
 
-    def load_weights(self, path: str | Path) -> None:
-        """Read weights that ``save_weights`` or ``save`` wrote for a model of this architecture.
+    def load_weights(self, path: str | Path, *, head: bool = True) -> Loaded:
+        """Read the weights of a file: one that Convista wrote, or one of Keras or PyTorch for the same architecture.
+
+        What a file is, is seen from its first bytes. Layouts are brought to ours, names to those of the layers; either
+        every weight finds its place and none is left over, or nothing is changed and the error lists what does not fit.
+
+        Args:
+            path: A ``.convista`` or ``.safetensors`` file; ``.weights.h5`` or ``.h5`` of Keras (needs h5py);
+                ``.safetensors`` or ``.pth`` of PyTorch, of which nothing is executed.
+            head: Whether the classifier is taken too; False keeps the one that the model has, for other classes.
+
+        Returns:
+            What was loaded and what was left; the file's name and SHA-256 are also ``model.provenance``.
 
         Raises:
             ModelFileError: The file is damaged, or its weights are not those of this model.
+            ArgumentError: The model pads and normalises otherwise than the file's program does.
+            MissingDependencyError: h5py is not installed.
+
+        Source: lecture 004.
         """
-        saving.load_weights(self, path)
+        return saving.load_weights(self, path, head=head)
 
     def to_json(self) -> str:
         """Return the architecture, without weights, as JSON."""

@@ -13,9 +13,10 @@ from convista.data.pictures import Preprocessing
 from convista.errors import ArgumentError, ShapeError, suggest
 from convista.kernels.compiler import use_cache
 from convista.layers.base import Layer
-from convista.models import memory
+from convista.models import freezing, memory
 from convista.models.graph import Graph, Tree
 from convista.models.policy import checked_policy, global_policy
+from convista.models.provenance import Provenance
 from convista.models.seed import Streams, checked_seed, default_seed
 from convista.models.summary import Summary, summarize
 from convista.training.step import TrainState
@@ -28,6 +29,7 @@ class Network:
 
     Attributes:
         classes: Names of the classes, saved with the model; ``None`` if they have none.
+        provenance: The file that ``load_weights`` read last, saved with the model.
     """
 
     def _begin(self, graph: Graph | None, name: str, seed: int | None) -> None:
@@ -37,6 +39,7 @@ class Network:
         self.classes: tuple[str, ...] | None = None
         self._preprocessing: Preprocessing | None = None
         self._policy = global_policy()
+        self.provenance: Provenance | None = None
         self._train: TrainState | None = None
         self._named: dict[int, Layer] = {}
 
@@ -116,6 +119,59 @@ class Network:
             return self.layers[index]
         wanted = f"{name!r}" if name is not None else f"index={index}"
         raise ArgumentError(f"{self.name!r} has no such layer", received=wanted, fix=suggest(str(name), layers))
+
+    def freeze(self, *layers: str) -> None:
+        """Let layers keep their weights while the others learn.
+
+        They get no gradients, and batch normalisation among them uses its moving statistics in training too. The
+        optimizer begins anew with what is left to learn; the learning rate stays.
+
+        Args:
+            *layers: Names, patterns such as ``"conv1_*"``, ``"backbone"`` (all before the classifier) or ``"head"``
+                (the classifier); without any, all layers.
+
+        Raises:
+            ArgumentError: A name or pattern fits no layer.
+
+        Example:
+            >>> from convista import architectures
+            >>> model = architectures.lenet5()
+            >>> model.freeze("backbone")
+            >>> model.summary(print_to=None).trainable, model.get_layer("conv1").trainable
+            (59134, False)
+
+        Source: lecture 004.
+        """
+        self._set_trainable(layers, False)
+
+    def unfreeze(self, *layers: str) -> None:
+        """Let layers learn again; see :meth:`freeze`."""
+        self._set_trainable(layers, True)
+
+    def _set_trainable(self, layers: Sequence[str], trainable: bool) -> None:
+        names = freezing.chosen(self.graph, layers, where=self._where)
+        changed = freezing.with_trainable(self.graph, names, trainable)
+        if changed is not self.graph:
+            self._take_graph(changed)
+            self._trainability_changed()
+
+    def _take_graph(self, graph: Graph) -> None:
+        """Take the same network with other settings of its layers."""
+        self._graph = graph
+
+    def _trainability_changed(self) -> None:
+        """Prepare anew what depends on which layers learn."""
+
+    def _check_learns(self, where: str) -> None:
+        frozen = self.graph.frozen
+        counts = self.graph.parameter_counts()
+        if frozen and not any(learned for name, (learned, _) in counts.items() if name not in frozen):
+            raise ArgumentError(
+                "training changes the weights of at least one layer",
+                where=where,
+                received="a model whose layers are all frozen",
+                fix='model.unfreeze("head")',
+            )
 
     @property
     def input_shape(self) -> Any:

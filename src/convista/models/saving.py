@@ -20,9 +20,10 @@ from convista.errors import ArgumentError, ConvistaError, ModelFileError, sugges
 from convista.layers.base import Layer, from_config
 from convista.layers.inference import Node
 from convista.layers.input import InputLayer
-from convista.models import archive, memory, weights
+from convista.models import archive, memory, pretrained, weights
 from convista.models.graph import Graph
 from convista.models.policy import checked_policy
+from convista.models.provenance import Provenance
 from convista.models.seed import checked_seed
 from convista.training.compilation import Compilation
 
@@ -133,10 +134,9 @@ def save_weights(model: Model, path: str | Path) -> None:
     weights.write_weights(_target(path, ".safetensors", rule, "save_weights"), _tensors(model))
 
 
-def load_weights(model: Model, path: str | Path) -> None:
+def load_weights(model: Model, path: str | Path, *, head: bool = True) -> pretrained.Loaded:
     """Read weights of this architecture; see :meth:`Model.load_weights`."""
-    tensors = archive.read(path)[1] if Path(path).suffix == ".convista" else weights.read_weights(path)
-    _take_tensors(model, tensors, str(path))
+    return pretrained.load(model, path, head=head)
 
 
 def to_json(model: Model) -> str:
@@ -182,6 +182,8 @@ def model_config(model: Model) -> dict[str, Any]:
     }
     if model.policy != "float32":  # files of other models stay byte for byte what they were before there were policies
         config["policy"] = model.policy
+    if model.provenance is not None:
+        config["provenance"] = model.provenance.to_config()
     if model._compilation is not None:
         config["training"] = _training_config(model)
     return config
@@ -253,6 +255,9 @@ def _take_description(model: Model, config: Mapping[str, Any]) -> None:
         model.preprocessing = None if preprocessing is None else Preprocessing.from_config(preprocessing)
     with _field("policy", "it is a policy"):
         model.policy = checked_policy(config.get("policy", "float32"))
+    with _field("provenance", "it says where the weights came from"):
+        origin = config.get("provenance")
+        model.provenance = None if origin is None else Provenance.from_config(origin)
     with _field("nodes", "they make a network that runs"):
         memory.check_weights(model.graph, "the model")
         memory.check_activations(model.graph, "the model")

@@ -148,6 +148,10 @@ class Sequential(Model):
             graph = Graph(tuple(chain), (0,), (len(chain) - 1,))
         self._replace_graph(graph)
 
+    def _take_graph(self, graph: Graph) -> None:
+        super()._take_graph(graph)
+        self._layers = [node.layer for node in graph.nodes[1:]]
+
     def _take_chain(self, layers: list[Layer]) -> None:
         """Take the layers of a file, the first of them the input."""
         for layer in layers:

@@ -31,6 +31,7 @@ class SummaryRow:
         receptive_field: Input cells that one output cell sees; ``None`` is all of them.
         inputs: Names of the layers it takes, if not simply the one above.
         unseen: Cells at the end of each axis of its input that no window of it touches: there a size is lost.
+        trainable: Whether training changes its weights.
     """
 
     name: str
@@ -43,6 +44,7 @@ class SummaryRow:
     receptive_field: tuple[int, ...] | None = None
     inputs: tuple[str, ...] = ()
     unseen: tuple[int, ...] = ()
+    trainable: bool = True
 
     @property
     def loss_text(self) -> str:
@@ -71,7 +73,7 @@ class Summary:
         title: The model's name.
         rows: One for each layer.
         trainable: Numbers that are learned.
-        non_trainable: Numbers that are kept but not learned, such as moving averages.
+        non_trainable: Numbers that are not learned: moving averages, and all those of frozen layers.
         detail: Whether the table has all columns.
     """
 
@@ -131,7 +133,13 @@ class Summary:
         columns: tuple[str, ...] = ("Layer (type)", "Output Shape", "Param #")
         if self.detail:
             columns += ("Kernel", "MACs", "Activation memory", "Receptive field")
+        if self._frozen:
+            columns += ("Trainable",)
         return (*columns, "Connected to") if self._branches else columns
+
+    @property
+    def _frozen(self) -> bool:
+        return not all(row.trainable for row in self.rows)
 
     @property
     def _branches(self) -> bool:
@@ -151,6 +159,8 @@ class Summary:
                 seen = "?" if row.output_shape is None else "all"
                 seen = seen if row.receptive_field is None else times(row.receptive_field)
                 columns += (row.kernel, macs, memory, seen)
+            if self._frozen:
+                columns += ("yes" if row.trainable else "no",)
             body.append((*columns, ", ".join(row.inputs)) if self._branches else columns)
         return body
 
@@ -216,10 +226,12 @@ def summarize(title: str, graph: Graph, detail: bool = False, *, hide_input: boo
                 _field(fields[place]),
                 tuple(graph.nodes[spot].name for spot in node.inputs) if branched else (),
                 _unseen(node, shapes),
+                node.layer.trainable,
             )
         )
-    trainable = sum(learned for learned, _ in counts.values())
-    return Summary(title, tuple(rows), trainable, sum(kept for _, kept in counts.values()), detail)
+    frozen = graph.frozen
+    trainable = sum(learned for name, (learned, _) in counts.items() if name not in frozen)
+    return Summary(title, tuple(rows), trainable, sum(map(sum, counts.values())) - trainable, detail)
 
 
 def _unseen(node: Node, shapes: list[Shape]) -> tuple[int, ...]:

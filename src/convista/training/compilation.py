@@ -65,8 +65,14 @@ class Compilation:
         watched = [item if isinstance(item, str) else Metric.from_config(item) for item in config["metrics"]]
         return cls(pruning.from_config(config["optimizer"]), Loss.from_config(config["loss"]), tuple(watched))
 
-    def objective(self, apply: Callable, output_shape: tuple[int, ...], last_activation: str | None) -> Objective:
-        """Return the objective for a network with this output.
+    def objective(
+        self,
+        apply: Callable,
+        output_shape: tuple[int, ...],
+        last_activation: str | None,
+        frozen: frozenset[str] = frozenset(),
+    ) -> Objective:
+        """Return the objective for a network with this output, of which the layers ``frozen`` do not learn.
 
         Raises:
             ArgumentError: The loss does not fit the last activation, or two metrics have one name.
@@ -78,4 +84,4 @@ class Compilation:
         for name in names:
             if names.count(name) > 1 or name == "loss":
                 raise ArgumentError("each metric has a name of its own", where="compile", received=f"{name!r} twice")
-        return Objective(apply, self.loss, self.optimizer, watched)
+        return Objective(apply, self.loss, self.optimizer, watched, frozen=frozen)

@@ -61,6 +61,7 @@ class Objective:
         metrics: What is watched besides the loss.
         augment: ``augment(batch, key) -> (batch, mixture)`` in front of ``apply`` in training, never in evaluation; the
             mixture is a second target of each example, or ``None``.
+        frozen: Names in ``params`` of what keeps its value: it gets no gradient and the optimizer no memory for it.
     """
 
     apply: Callable[..., tuple[Any, Any]]
@@ -68,10 +69,21 @@ class Objective:
     optimizer: Optimizer
     metrics: tuple[Any, ...] = ()
     augment: Callable[..., tuple[Batch, Any]] | None = None
+    frozen: frozenset[str] = frozenset()
+
+    def learned(self, params: Any) -> Any:
+        """Return the part of the parameters that training changes."""
+        if not self.frozen:
+            return params
+        return {name: group for name, group in params.items() if name not in self.frozen}
+
+    def whole(self, params: Any, learned: Any) -> Any:
+        """Return all parameters, those that are learned with their new values."""
+        return {**params, **learned} if self.frozen else learned
 
     def start(self, params: Any, state: Any, key: jax.Array) -> TrainState:
         """Return the state before the first step."""
-        opt_state = jax.jit(self.optimizer.transform().init)(params)
+        opt_state = jax.jit(self.optimizer.transform().init)(self.learned(params))
         return TrainState(params, state, opt_state, jnp.int32(0), key, self.optimizer.rate(0))
 
     def totals(self) -> dict[str, Any]:
@@ -97,8 +109,10 @@ def make_step(objective: Objective) -> Callable[..., tuple[TrainState, dict[str,
     def step(train: TrainState, totals: dict[str, Any], batch: Batch):
         key = jax.random.fold_in(train.key, train.step)
         batch, mixture = (batch, None) if objective.augment is None else objective.augment(batch, key)
+        before = objective.learned(train.params)
 
-        def forward(params):
+        def forward(learned):
+            params = objective.whole(train.params, learned)
             y, state = objective.apply(params, train.state, batch.x, training=True, key=key, mask=batch.mask)
             values = objective.loss(batch.y, y) * batch.weight
             if mixture is not None:
@@ -106,10 +120,10 @@ def make_step(objective: Objective) -> Callable[..., tuple[TrainState, dict[str,
                 values = mixture.share * values + (1 - mixture.share) * second
             return jnp.sum(values * batch.mask) / jnp.sum(batch.mask), (y, state, values)
 
-        (loss, (y, state, values)), gradient = jax.value_and_grad(forward, has_aux=True)(train.params)
+        (loss, (y, state, values)), gradient = jax.value_and_grad(forward, has_aux=True)(before)
         rate = objective.optimizer.rate(train.step) if scheduled else train.learning_rate
-        updates, opt_state = transform.update(gradient, train.opt_state, train.params, learning_rate=rate)
-        params = optax.apply_updates(train.params, updates)
+        updates, opt_state = transform.update(gradient, train.opt_state, before, learning_rate=rate)
+        params = objective.whole(train.params, optax.apply_updates(before, updates))
         totals = _add(objective, totals, batch, y, values)
         return train._replace(params=params, state=state, opt_state=opt_state, step=train.step + 1), totals, loss
 
