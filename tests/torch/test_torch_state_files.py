@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -9,6 +11,7 @@ import safetensors.numpy
 from convista.errors import ArgumentError, ModelFileError
 from convista.torch import load, nn, save
 from oracles.compare import EXACT, agree_all
+from oracles.torch_files import write_torch_file
 
 
 def test_a_file_brings_back_what_it_took(tmp_path):
@@ -46,11 +49,15 @@ def test_what_is_refused(tmp_path):
         "load: a state_dict is a dictionary of arrays, or the path of a file of them. Received Linear. Write "
         "net.state_dict() for a module's."
     )
-    with pytest.raises(ModelFileError) as unread:
-        net.load_state_dict("net.pth")
-    assert str(unread.value) == (
-        "net.pth: files of torch.save are not read yet. In PyTorch, write "
-        "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')."
-    )
     with pytest.raises(ModelFileError, match="there is no such file"):
         load(tmp_path / "nothing.safetensors")
+
+
+def test_files_of_torch_save_are_read_without_executing_them(tmp_path):
+    net, other = nn.Linear(4, 2), nn.Linear(4, 2)
+    path = write_torch_file(tmp_path / "net.pth", {name: np.asarray(a) for name, a in net.state_dict().items()})
+    assert repr(other.load_state_dict(path)) == "<All keys matched successfully>"
+    np.testing.assert_array_equal(other.weight, net.weight)
+    (tmp_path / "harm.pth").write_bytes(pickle.dumps({"weight": 1}))
+    with pytest.raises(ModelFileError):
+        other.load_state_dict(tmp_path / "harm.pth")

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from convista.errors import ArgumentError, ModelFileError
+from convista.errors import ArgumentError
+from convista.models.torch_file import read_torch_file
 from convista.models.weights import read_weights, write_weights
 from convista.torch.module import Arrays, Module, as_array
 
@@ -19,7 +20,8 @@ def load(path: str | os.PathLike[str]) -> Arrays:
     """Read a state dictionary.
 
     Args:
-        path: A ``.safetensors`` file.
+        path: A ``.safetensors`` file, or what ``torch.save`` wrote (``.pth``, ``.pt``, ``.bin``), of which nothing is
+            executed.
 
     Returns:
         The arrays by name.
@@ -46,16 +48,8 @@ def load(path: str | os.PathLike[str]) -> Arrays:
         )
     name = os.fspath(path)
     if name.lower().endswith(_PICKLED):
-        return _read_pickled(name)
+        return read_torch_file(name)
     return read_weights(name)
-
-
-def _read_pickled(name: str) -> Arrays:
-    raise ModelFileError(
-        "files of torch.save are not read yet",
-        where=name,
-        fix="In PyTorch, write safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')",
-    )
 
 
 def save(state_dict: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
