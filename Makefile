@@ -21,7 +21,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sanitize lint format bench bench-peers clean
+.PHONY: help demo test test-all sanitize lint format bench bench-peers clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -29,7 +29,10 @@ help: ## what can be made
 demo: $(VENV)/.ready-to-run ## train on handwritten digits and show the results
 	@$(BIN)/convista demo
 
-test: $(VENV)/.ready-to-develop ## all tests and the examples of the documentation (ARGS="-m 'not slow'" to choose)
+test: $(VENV)/.ready-to-develop ## the tests, and the examples of the documentation, but for the slow ones (ARGS="-k words" to choose)
+	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal -m "not slow" $(ARGS)
+
+test-all: $(VENV)/.ready-to-develop ## all tests, also the slow ones
 	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
 
 sanitize: $(VENV)/.ready-to-develop ## the C++ tests of the native kernels under the address, undefined-behaviour and thread sanitizers

@@ -20,7 +20,7 @@ from convista.layers import (
     RandomHue,
     RandomSaturation,
 )
-from oracles.compare import _QUICK, EXACT, LAYERS, agree
+from oracles.compare import EXACT, LAYERS, QUICK, agree
 from oracles.keras_oracle import keras
 
 KEY = jax.random.key(3)
@@ -33,7 +33,7 @@ def plain(layer, x, key):
     return layer.apply({}, {}, x, training=True, key=key)[0]
 
 
-run = jax.jit(plain, static_argnums=0, compiler_options=_QUICK)
+run = jax.jit(plain, static_argnums=0, compiler_options=QUICK)
 
 
 def trained(layer, x=X, key=KEY):
@@ -171,7 +171,7 @@ def test_a_key_says_all_and_outside_training_pictures_are_left_alone(layer):
     x = jnp.asarray(X)
     assert layer.apply({}, {}, x, training=False, key=None)[0] is x
     squares = jax.grad(lambda x: jnp.sum(plain(layer, x, KEY) ** 2))
-    assert np.isfinite(jax.jit(squares, compiler_options=_QUICK)(x)).all()
+    assert np.isfinite(jax.jit(squares, compiler_options=QUICK)(x)).all()
 
 
 @pytest.mark.parametrize(

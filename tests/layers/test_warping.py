@@ -27,7 +27,7 @@ from convista.layers import (
 )
 from convista.layers.warping import joinable, joined_map, warped
 from convista.ops.warp import affine_warp
-from oracles.compare import _QUICK, EXACT, LAYERS, agree
+from oracles.compare import EXACT, LAYERS, QUICK, agree
 from oracles.keras_oracle import keras
 
 KEY = jax.random.key(3)
@@ -38,14 +38,14 @@ def plain(layer, x, key):
     return layer.apply({}, {}, x, training=True, key=key)[0]
 
 
-run = jax.jit(plain, static_argnums=0, compiler_options=_QUICK)
+run = jax.jit(plain, static_argnums=0, compiler_options=QUICK)
 
 
 def trained(layer, x=X, key=KEY):
     return run(layer, jnp.asarray(x), key)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 2, 3), compiler_options=_QUICK)
+@functools.partial(jax.jit, static_argnums=(0, 2, 3), compiler_options=QUICK)
 def maps_of(layer, key, count, size):
     return layer.maps(key, count, size)
 
@@ -174,7 +174,7 @@ class TestEveryLayer:
         )
 
     def test_gradients_flow_to_the_pictures(self, layer):
-        gradient = jax.jit(jax.grad(lambda x: jnp.sum(plain(layer, x, KEY) ** 2)), compiler_options=_QUICK)(X)
+        gradient = jax.jit(jax.grad(lambda x: jnp.sum(plain(layer, x, KEY) ** 2)), compiler_options=QUICK)(X)
         assert np.isfinite(gradient).all()
         assert np.abs(gradient).max() > 0
 

@@ -13,7 +13,7 @@ from convista.errors import ArgumentError, ShapeError
 from convista.ops.convolution import ConvolutionGeometry, convolution
 from convista.ops.unfolding import flip, fold, unfold
 from oracles import loops
-from oracles.compare import _QUICK, EXACT, SUMS, agree, numbers
+from oracles.compare import EXACT, QUICK, SUMS, agree, numbers
 
 CASES = [
     ((7, 6), (3, 2), (1, 1), "valid", (1, 1)),
@@ -27,7 +27,7 @@ CASES = [
 
 def quickly(function, x, *arguments):
     """Call one program that is compiled quickly, instead of a compilation for each of its operations."""
-    return jax.jit(lambda x: function(x, *arguments), compiler_options=_QUICK)(x)
+    return jax.jit(lambda x: function(x, *arguments), compiler_options=QUICK)(x)
 
 
 def pads(sizes, window, strides, padding, dilation):

@@ -11,7 +11,7 @@ import pytest
 from scipy import ndimage
 
 from convista.ops.warp import about_middle, affine_warp, followed_by
-from oracles.compare import _QUICK, EXACT, LAYERS, SUMS, Tolerance, agree
+from oracles.compare import EXACT, LAYERS, QUICK, SUMS, Tolerance, agree
 
 FAR_PLACES = Tolerance(1e-4, 1e-5)
 MODES = {"constant": "grid-constant", "nearest": "nearest", "reflect": "reflect", "wrap": "grid-wrap"}
@@ -47,7 +47,7 @@ def scipys(x, maps, fill_mode, order, size, fill_value=0.0):
 
 def warp(x, maps, **options):
     """One program that is compiled quickly, instead of a compilation for each of its operations."""
-    return jax.jit(lambda x, maps: affine_warp(x, maps, **options), compiler_options=_QUICK)(x, maps)
+    return jax.jit(lambda x, maps: affine_warp(x, maps, **options), compiler_options=QUICK)(x, maps)
 
 
 @pytest.mark.parametrize("fill_mode", MODES)
@@ -112,7 +112,7 @@ def test_the_gradient_by_the_picture_is_the_transposed_warp():
     x, maps = case(3, spread=1.0)
     other = np.random.default_rng(9).normal(size=x.shape).astype(np.float32)
 
-    @functools.partial(jax.jit, compiler_options=_QUICK)
+    @functools.partial(jax.jit, compiler_options=QUICK)
     def there_and_back(x, other):
         y, pull = jax.vjp(lambda x: affine_warp(x, jnp.asarray(maps), fill_mode="reflect"), x)
         return y, pull(other)[0]
