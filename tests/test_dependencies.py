@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +69,22 @@ def test_the_count_follows_requirements_of_requirements_and_extras() -> None:
 
 
 def test_the_lock_pins_everything_that_is_installed_and_nothing_else() -> None:
+    extras = PROJECT["optional-dependencies"]
+    assert set(pinned()) == closure([*PROJECT["dependencies"], *extras["test"], *extras["lint"]])
+
+
+def test_the_lock_fits_the_declared_ranges() -> None:
+    pins = pinned()
+    extras = PROJECT["optional-dependencies"]
+    for line in [*PROJECT["dependencies"], *extras["test"], *extras["lint"]]:
+        requirement = Requirement(line)
+        assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), line
+    assert not SpecifierSet(">=0.10,<0.13").contains("0.13.0")
+
+
+def test_every_imported_package_is_declared() -> None:
+    names = [canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]]
+    declared = {IMPORT_NAMES.get(name, name) for name in names}.union(*(RAISED_BY.get(name, ()) for name in names))
     optional = PROJECT["optional-dependencies"]
     extras = [line for name, lines in optional.items() if name not in ("test", "lint") for line in lines]
     declared |= {canonicalize_name(Requirement(line).name) for line in extras}
