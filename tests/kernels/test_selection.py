@@ -101,7 +101,7 @@ def test_without_a_library_everything_runs_through_xla_and_says_so_once(without_
     np.testing.assert_array_equal(gradient, np.full(x.shape, 0.25))
     assert [record.getMessage() for record in caplog.records] == [
         "Convista runs without its native CPU kernels (no library was built when it was installed): "
-        "convolutional networks train through XLA, about 1.4 times slower. "
+        "convolutional networks train through XLA, about 2.4 times slower. "
         "To have them: a C++20 compiler (Debian and Ubuntu: apt install g++), then install Convista again."
     ]
 
