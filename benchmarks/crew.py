@@ -158,6 +158,8 @@ class Crew:
         Returns:
             The times, or what kept a configuration from having any.
         """
+        if not names:  # none of those that were asked for takes part
+            return {}
         measured = {name: Measured(case.scale, case.task.operations(), case.task.steps) for name in names}
         turns = {name: self._prepare(name, case, measured[name]) for name in names}
         _compare(measured)
