@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from convista.data.files import BoundedFile, read_exactly, regular_file, write_whole
+from convista.data.files import BoundedFile, read_exactly, regular_file
 from convista.errors import DataError
 
 
@@ -43,17 +43,3 @@ def test_devices_and_pipes_are_refused(tmp_path):
         with pytest.raises(DataError) as caught:
             regular_file(path)
         assert str(caught.value) == f"{path}: a regular file is needed; devices and pipes are not read."
-
-
-def test_an_interrupted_write_leaves_the_old_file(tmp_path):
-    target = tmp_path / "deep" / "file"
-    write_whole(target, lambda temporary: temporary.write_bytes(b"old") and None)
-
-    def interrupted(temporary):
-        temporary.write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_whole(target, interrupted)
-    assert target.read_bytes() == b"old"
-    assert os.listdir(target.parent) == ["file"]

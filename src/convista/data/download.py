@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 
+from convista.atomic import replacing
 from convista.data.entries import Download
-from convista.data.files import digest_of, write_whole
+from convista.data.files import digest_of
 from convista.errors import DataError
 
 _SECONDS_OF_SILENCE = 30
@@ -31,10 +31,12 @@ def fetch(download: Download, folder: Path) -> Path:
         DataError: No URL gave the right bytes; the message says what each one did.
     """
     target = folder / download.file
+    target.parent.mkdir(parents=True, exist_ok=True)
     failures: list[str] = []
     for url in download.urls:
         try:
-            write_whole(target, partial(_fetch_from, url, download))
+            with replacing(target) as temporary:
+                _fetch_from(url, download, temporary)
         except DataError as error:
             failures.append(f"{url}: {error.received or error.rule}")
             print(f"{url}: {error.received or error.rule}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Files as data: opened only when regular, read only as far as they really go, written whole or not at all."""
+"""Files as data: opened only when regular, read only as far as they really go."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import io
 import lzma
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol, cast
 
-from convista.atomic import replacing
 from convista.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -147,17 +146,3 @@ def digest_of(path: Path, algorithm: str = "sha256") -> str:
         while piece := file.read(_CHUNK):
             digest.update(piece)
     return digest.hexdigest()
-
-
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, then put it in place in one step.
-
-    Whatever interrupts it, ``path`` is either what it was before or complete.
-
-    Args:
-        path: Where the file goes; its folder is made when missing.
-        write: Called with the temporary path.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        write(temporary)

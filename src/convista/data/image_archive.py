@@ -8,9 +8,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from convista.atomic import replacing
 from convista.data.archives import tar_members
 from convista.data.dataset import Split
-from convista.data.files import digest_of, write_whole
+from convista.data.files import digest_of
 from convista.data.npz import read_npz
 from convista.errors import DataError
 
@@ -83,11 +84,9 @@ def _split(path: Path, half: str, found: list[tuple[str, int, np.ndarray]]) -> S
 
 
 def _keep(decoded: Path, train: Split, test: Split) -> None:
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as file:
-            np.savez(file, x_train=train.x, y_train=train.y, x_test=test.x, y_test=test.y)
-
     try:
-        write_whole(decoded, write)
+        decoded.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(decoded) as temporary, open(temporary, "wb") as file:
+            np.savez(file, x_train=train.x, y_train=train.y, x_test=test.x, y_test=test.y)
     except OSError as error:
         print(f"{decoded} could not be written ({error}); the next time it is decoded again.", file=sys.stderr)

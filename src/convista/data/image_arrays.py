@@ -10,7 +10,8 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from convista.data.files import regular_file, write_whole
+from convista.atomic import replacing
+from convista.data.files import regular_file
 from convista.data.pictures import DAMAGED, INTERPOLATIONS, MOST_PIXELS, opened, without_warnings
 from convista.errors import ArgumentError, DataError, ShapeError, suggest
 
@@ -208,7 +209,9 @@ def save_img(
         if target is None:
             image.save(cast(IO[bytes], path), format=chosen, **kwargs)
         else:
-            write_whole(target, lambda temporary: image.save(temporary, format=chosen, **kwargs))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(target) as temporary:
+                image.save(temporary, format=chosen, **kwargs)
     except OSError as error:
         if error.errno is not None:  # the disk's mistake, not the format's
             raise

@@ -80,7 +80,7 @@ def blocks(nodes: Sequence[Node], outputs: Sequence[int], *, training: bool) -> 
     """Return the parts of a network that run as blocks.
 
     A step of the lecture convnet at batch 128 takes 15.5 ms of processor time with blocks, where it took 29 with bias
-    and relu after the pooling as operations of XLA (paired, two hardware threads of one core, AVX-512).
+    and relu after the pooling as operations of XLA (paired, both cores together, AVX-512).
 
     None without the native kernels: XLA would draw the convolution into the pooling and compute it again for each cell
     of the window, 35 ms a step of the lecture convnet at batch 128.

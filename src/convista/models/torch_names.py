@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 Names = dict[str, str]
-_Rule = tuple[str, Callable[[re.Match[str]], str]]
 
 
 def families(layers: Iterable[str]) -> dict[str, Names]:
