@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convista.atomic import write_whole
 from convista.errors import ArgumentError, ShapeError
+from convista.insight.drawing import BLUE, GREY, VERMILLION, new_figure, save, style
 from convista.shapes import times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from convista.insight.dense import DenseMatrix
 
-DOTS_PER_INCH = 120
-_BLUE, _VERMILLION, _GREY = "#0072B2", "#D55E00", "#595959"  # Okabe and Ito's colours: apart for every kind of eye
-_STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so the picture is the same on every machine
-    "font.size": 10.0,
-    "axes.titlesize": 11.0,
-    "axes.labelsize": 10.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#D9D9D9",
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
-    "legend.facecolor": "white",
-    "legend.edgecolor": "none",
-    "legend.framealpha": 0.85,
-    "text.parse_math": False,  # a class may be called "$"
-}
 _LONGEST_CLASS = 14
 _LONGEST_CLASS_BESIDE_A_PICTURE = 11
 _UNITS = {"loss": "mean loss per picture", "accuracy": "share of pictures named right", "learning_rate": "step size"}
@@ -73,13 +51,13 @@ def curves(history: Mapping[str, Sequence[float]], path: str | os.PathLike[str])
     names = [name for name in values if not (name.startswith("val_") and name.removeprefix("val_") in values)]
     columns = min(len(names), 2)
     rows = -(-len(names) // columns)
-    with _style():
-        figure = _figure(4.8 * columns, 3.6 * rows + 0.3)
+    with style():
+        figure = new_figure(4.8 * columns, 3.6 * rows + 0.3)
         for index, name in enumerate(names):
             axes = figure.add_subplot(rows, columns, index + 1)
             _draw_curve(axes, name, values[name], values.get(f"val_{name}"))
         figure.suptitle(f"Learning over {epochs} epoch{'s' if epochs > 1 else ''}", fontsize=13, fontweight="bold")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def confusion(matrix: np.ndarray, classes: Sequence[str], path: str | os.PathLike[str]) -> Path:
@@ -115,14 +93,14 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], path: str | os.PathLik
             fix="Pass as many names as the matrix has rows",
         )
     total, right = int(matrix.sum()), int(np.trace(matrix))
-    with _style():
+    with style():
         side = float(np.clip(0.44 * count + 2.6, 5.2, 11.0))
-        figure = _figure(side, side)
+        figure = new_figure(side, side)
         axes = figure.add_subplot()
         _draw_confusion(axes, matrix, [_short(str(name)) for name in classes])
         share = f"{right / total:.2%} right" if total else "no pictures"
         figure.suptitle(f"Confusion: {right:,} of {total:,} pictures, {share}", fontsize=13, fontweight="bold")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def mistakes(
@@ -171,9 +149,9 @@ def mistakes(
     chosen = wrong[np.argsort(-confidences[wrong], kind="stable")][:limit]
     columns = min(5, len(chosen))
     rows = -(-len(chosen) // columns)
-    with _style():
+    with style():
         width, height = max(1.8 * columns, 3.6), 2.15 * rows + 0.5
-        figure = _figure(width, height, layout=None)
+        figure = new_figure(width, height, layout=None)
         left = (width - 1.8 * columns) / 2
         for place, index in enumerate(chosen):
             row, column = divmod(place, columns)
@@ -187,7 +165,7 @@ def mistakes(
         shown = "" if len(chosen) == len(wrong) else f", the {len(chosen)} surest"
         title = f"Mistakes: {len(wrong):,} of {len(truths):,} pictures{shown}"
         figure.text(0.5, 1 - 0.12 / height, title, ha="center", va="top", fontsize=12, fontweight="bold")
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def dense_matrix(matrix: DenseMatrix, path: str | os.PathLike[str]) -> Path:
@@ -224,10 +202,10 @@ def dense_matrix(matrix: DenseMatrix, path: str | os.PathLike[str]) -> Path:
             received=f"{outputs:,} × {inputs:,}",
             fix="Give as_dense a smaller input_shape: the pattern is the same",
         )
-    with _style():
+    with style():
         longest = max(outputs, inputs)
         scale = float(np.clip(0.42 * longest, 5.0, 9.0)) / longest
-        figure = _figure(max(inputs * scale, 3.0) + 1.6, max(outputs * scale, 2.0) + 1.5)
+        figure = new_figure(max(inputs * scale, 3.0) + 1.6, max(outputs * scale, 2.0) + 1.5)
         axes = figure.add_subplot()
         _draw_matrix(axes, matrix)
         figure.suptitle(
@@ -236,7 +214,7 @@ def dense_matrix(matrix: DenseMatrix, path: str | os.PathLike[str]) -> Path:
             fontsize=13,
             fontweight="bold",
         )
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def _draw_matrix(axes: Axes, matrix: DenseMatrix) -> None:
@@ -254,7 +232,7 @@ def _draw_matrix(axes: Axes, matrix: DenseMatrix) -> None:
     axes.set_xlabel(f"input, {times(matrix.input_shape)} in a row")
     axes.set_ylabel(f"output, {times(matrix.output_shape)}")
     axes.spines[:].set_visible(True)
-    axes.spines[:].set_color(_GREY)
+    axes.spines[:].set_color(GREY)
     axes.tick_params(length=0)
     if inputs <= 2 * _MOST_NUMBERED and outputs <= _MOST_NUMBERED:
         axes.set_xticks(range(inputs), [str(number + 1) for number in range(inputs)], fontsize=8.0)
@@ -283,7 +261,7 @@ def _draw_curve(axes: Axes, name: str, training: np.ndarray, validation: np.ndar
     if validation is not None:
         lines.append(("validation", validation))
     for label, series in lines:
-        colour, dashes, marker = (_BLUE, "-", "o") if label == "training" else (_VERMILLION, "--", "s")
+        colour, dashes, marker = (BLUE, "-", "o") if label == "training" else (VERMILLION, "--", "s")
         said = f"last {series[-1]:.4g}" if name == "learning_rate" else f"{label}, last {series[-1]:.4g}"
         axes.plot(
             np.arange(1, len(series) + 1),
@@ -296,7 +274,7 @@ def _draw_curve(axes: Axes, name: str, training: np.ndarray, validation: np.ndar
             label=said,
         )
     if not any(np.isfinite(series).any() for _, series in lines):
-        axes.text(0.5, 0.5, "no finite value", transform=axes.transAxes, ha="center", va="center", color=_GREY)
+        axes.text(0.5, 0.5, "no finite value", transform=axes.transAxes, ha="center", va="center", color=GREY)
     axes.set_title(bare.replace("_", " "))
     axes.set_xlabel("epoch")
     axes.set_ylabel(_UNITS.get(bare, ""))
@@ -343,7 +321,7 @@ def _draw_confusion(axes: Axes, matrix: np.ndarray, names: Sequence[str]) -> Non
     axes.grid(False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.add_patch(Rectangle((-0.5, -0.5), count, count, fill=False, edgecolor=_GREY, linewidth=0.8, clip_on=False))
+    axes.add_patch(Rectangle((-0.5, -0.5), count, count, fill=False, edgecolor=GREY, linewidth=0.8, clip_on=False))
     if count <= _MOST_NUMBERED:
         _write_counts(axes, matrix, colours)
 
@@ -375,7 +353,7 @@ def _draw_picture(axes: Axes, picture: np.ndarray, said: str, truth: str) -> Non
         axes.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     else:
         axes.imshow(shown, interpolation="nearest")
-    axes.set_title(said, fontsize=9.0, color=_VERMILLION, pad=3)
+    axes.set_title(said, fontsize=9.0, color=VERMILLION, pad=3)
     axes.set_xlabel(truth, fontsize=9.0, color="black", labelpad=3)
     axes.set_xticks([])
     axes.set_yticks([])
@@ -385,11 +363,11 @@ def _draw_picture(axes: Axes, picture: np.ndarray, said: str, truth: str) -> Non
 
 
 def _notice(title: str, text: str, path: str | os.PathLike[str]) -> Path:
-    with _style():
-        figure = _figure(6.0, 2.4)
-        figure.text(0.5, 0.62, title, ha="center", va="center", fontsize=15, fontweight="bold", color=_BLUE)
+    with style():
+        figure = new_figure(6.0, 2.4)
+        figure.text(0.5, 0.62, title, ha="center", va="center", fontsize=15, fontweight="bold", color=BLUE)
         figure.text(0.5, 0.36, text, ha="center", va="center", fontsize=11)
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def _check_mistakes(
@@ -423,39 +401,3 @@ def _short_count(count: int) -> str:
     if count < 10_000:
         return str(count)
     return f"{count / 1000:.0f}k" if count < 10_000_000 else f"{count / 1e6:.0f}M"
-
-
-@contextlib.contextmanager
-def _style() -> Iterator[None]:
-    """Matplotlib's own defaults plus ours, whatever the user's matplotlibrc says."""
-    import matplotlib
-
-    untouched = {"backend", "backend_fallback", "interactive", "toolbar", "webagg.port"}
-    default: dict[Any, Any] = {
-        name: value for name, value in matplotlib.rcParamsDefault.items() if name not in untouched
-    }
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # a class name in a script that the font lacks is drawn as □
-        with matplotlib.rc_context({**default, **_STYLE}):
-            yield
-
-
-def _figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout=layout, facecolor="white")
-
-
-def _save(figure: Figure, path: str | os.PathLike[str]) -> Path:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    if not Path(path).parent.is_dir():
-        raise ArgumentError(
-            "a picture is saved into a folder that exists",
-            where="path",
-            received=f"{os.fspath(path)!r}",
-            fix=f"Make the folder first: pathlib.Path({str(Path(path).parent)!r}).mkdir(parents=True)",
-        )
-    content = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(content, metadata={"Software": None})
-    return write_whole(path, content.getvalue())

@@ -11,7 +11,7 @@ import numpy as np
 from convista import arguments
 from convista.data.picture_changes import changed_by, is_compose
 from convista.errors import ArgumentError, ShapeError
-from convista.insight.figures import _figure, _save, _style
+from convista.insight.drawing import new_figure, save, style
 
 _MOST_ROWS = 12
 
@@ -56,9 +56,9 @@ def show_augmented(
     columns = [pictures, *(_variant(pictures, augmentation, chosen, number) for number in range(count))]
     rows = list(zip(*columns, strict=True))
     top = 255.0 if pictures.dtype.kind in "iu" or pictures.max(initial=0) > 1 else 1.0
-    with _style():
+    with style():
         width, height = 1.25 * (count + 1) + 0.2, 1.25 * len(rows) + 0.75
-        figure = _figure(width, height, layout=None)
+        figure = new_figure(width, height, layout=None)
         for row, variants in enumerate(rows):
             for column, shown in enumerate(variants):
                 # Inches from the left and the bottom, with a gap after the original.
@@ -70,7 +70,7 @@ def show_augmented(
         figure.text(
             0.1 / width, 1 - 0.08 / height, _named(augmentation), ha="left", va="top", fontsize=9, color="#595959"
         )
-        return _save(figure, path)
+        return save(figure, path)
 
 
 def _batch(picture: Any) -> np.ndarray:

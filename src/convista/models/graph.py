@@ -157,9 +157,10 @@ class Graph:
         batch = x if isinstance(x, tuple | list) else (x,)
         values: list[Any] = []
         new_state = dict(state)
-        found = blocks(self.nodes, self.outputs, training=training)
+        seen = (*self.outputs, *self.inputs)  # an input may be any place: then the network begins there
+        found = blocks(self.nodes, seen, training=training)
         inside = {place for block in found.values() for place in block.places[:-1]}
-        rows = warps(self.nodes, self.outputs) if training else {}
+        rows = warps(self.nodes, seen) if training else {}
         passed = {place for last, row in rows.items() for place in row if place != last}
         for place, node in enumerate(self.nodes):
             if place in self.inputs:

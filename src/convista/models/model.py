@@ -22,6 +22,7 @@ from convista.models.feeding import CheckedStream, Feeding, no_rows, only_stream
 from convista.models.graph import Graph
 from convista.models.network import Network
 from convista.models.pretrained import Loaded
+from convista.models.questions import Questions
 from convista.models.seed import Streams
 from convista.training import batches, loop
 from convista.training.augmentation import Augmentations, refuse_augmented
@@ -34,7 +35,7 @@ from convista.training.progress import make_progress
 _PREDICTION_BATCH = 256
 
 
-class Model(Network):
+class Model(Questions, Network):
     """A network between symbolic inputs and outputs, with branches and merges.
 
     Args:

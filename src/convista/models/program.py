@@ -87,7 +87,7 @@ def blocks(nodes: Sequence[Node], outputs: Sequence[int], *, training: bool) -> 
 
     Args:
         nodes: The network's nodes.
-        outputs: Places that are asked for and so keep their own values.
+        outputs: Places that are asked for or given, and so keep their own values.
         training: Whether batch normalisation uses the batch's statistics, and so stays a step of its own.
 
     Returns:
@@ -154,7 +154,7 @@ def warps(nodes: Sequence[Node], outputs: Sequence[int]) -> dict[int, list[int]]
 
     Args:
         nodes: The network's nodes.
-        outputs: Places that are asked for and so keep their own values.
+        outputs: Places that are asked for or given, and so keep their own values.
 
     Returns:
         The places of each row of two or more, by the place of its last.

@@ -1,0 +1,185 @@
+"""What passes through a network for one input: the values of every layer, and its second half as a function."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import weakref
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convista.errors import ArgumentError, ShapeError, suggest
+from convista.kernels.compiler import compile_function
+from convista.layers.inference import Node
+
+if TYPE_CHECKING:
+    from convista.models.model import Model
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """One input as the network sees it.
+
+    Args:
+        picture: As it came, without the batch axis: what a figure shows.
+        x: float32 ``(1, …)``, preprocessed: what the first layer takes.
+    """
+
+    picture: np.ndarray
+    x: np.ndarray
+
+
+def inspected(model: Model, picture: Any, where: str) -> Inspected:
+    """Return one input, whatever the user has: a file, an array with or without batch and channel axis.
+
+    Args:
+        model: The model; its own preprocessing is applied as ``predict`` applies it.
+        picture: A path; an array ``(H, W, C)``, ``(1, H, W, C)``, ``(H, W)`` for one channel; or the input of a model
+            for sequences or volumes.
+        where: The verb, for messages.
+
+    Raises:
+        ShapeError: It does not fit the model, or it is more than one.
+        ArgumentError: The model has several inputs.
+        DataError: The file cannot be read, or its values cannot be meant.
+    """
+    check_one_input(model, where)
+    if isinstance(picture, str | os.PathLike):
+        array = np.asarray(model._feeding.pictures([Path(picture)]))
+    else:
+        array = _with_batch(np.asarray(picture), model.input_shape, where)
+    model._feeding.check_inputs(array, where)
+    return Inspected(array[0], np.asarray(model._prepared(array)))
+
+
+def _with_batch(array: np.ndarray, wanted: Sequence[int | None], where: str) -> np.ndarray:
+    shape = tuple(wanted[1:])
+    if array.ndim == len(shape) - 1 and shape[-1] == 1:
+        array = array[..., None]
+    if array.ndim == len(shape):
+        array = array[None]
+    if array.ndim == len(shape) + 1 and len(array) != 1:
+        raise ShapeError(
+            "one example is looked at, not a batch",
+            where=where,
+            received=f"{len(array)} examples",
+            fix="Give one of them: x[0]",
+        )
+    return array
+
+
+def check_one_input(model: Model, where: str) -> None:
+    """Check that a model has one input and one output.
+
+    Raises:
+        ArgumentError: It has several.
+    """
+    graph = model.graph
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise ArgumentError(
+            "the model has one input and one output",
+            where=where,
+            received=f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs",
+            fix="Make a Model between the input and the output that you ask about",
+        )
+
+
+def place_of(model: Model, layer: str, where: str, *, among: Sequence[str] | None = None) -> int:
+    """Return the place in the graph where a layer is used last.
+
+    Args:
+        model: The model.
+        layer: The layer's name.
+        where: The verb, for messages.
+        among: The names that may be asked for; all layers if not given.
+
+    Raises:
+        ArgumentError: There is no such layer, or it is none of those; the message names what exists.
+    """
+    names = [node.name for node in model.graph.nodes]
+    allowed = [name for name in names if among is None or name in among]
+    if not isinstance(layer, str) or layer not in allowed:
+        known = isinstance(layer, str) and layer in names
+        kind = type(model.graph.layers[layer]).__name__ if known and layer in model.graph.layers else "layer"
+        raise ArgumentError(
+            f"{kind} {layer!r} cannot be asked for this" if known else "a layer is named as in model.summary()",
+            where=where,
+            received=f"layer={layer!r}",
+            fix=f"{suggest(str(layer), allowed)}" if allowed else "This model has no layer that can be",
+        )
+    return len(names) - 1 - names[::-1].index(layer)
+
+
+def spatial_layers(model: Model) -> list[str]:
+    """Return the names of the layers whose output has positions and channels, in order, without inputs."""
+    shapes = model.graph.shapes()
+    return [node.name for node, shape in zip(model.graph.nodes, shapes, strict=True) if node.inputs and len(shape) > 1]
+
+
+def convolutions(model: Model) -> list[str]:
+    """Return the names of the layers that slide a learned kernel, in order."""
+    return [node.name for node in model.graph.nodes if _has_kernel(node)]
+
+
+def _has_kernel(node: Node) -> bool:
+    return bool(node.inputs) and hasattr(node.layer, "kernel_size") and hasattr(node.layer, "filters")
+
+
+def values(model: Model, x: Any, places: Sequence[int]) -> list[np.ndarray]:
+    """Return what the nodes at these places give for a prepared batch, as the network itself computes it.
+
+    Args:
+        model: The model.
+        x: float32 ``(N, …)``, from :func:`inspected`.
+        places: Places in ``model.graph.nodes``.
+    """
+    graph, policy = dataclasses.replace(model.graph, outputs=tuple(places)), model.policy
+
+    def run(params: Any, state: Any, batch: Any) -> Any:
+        return graph.apply(params, state, batch, policy=policy)[0]
+
+    found = program(model, ("values", tuple(places)), run)(model.params, model.state, x)
+    return [np.asarray(value, np.float32) for value in (found if isinstance(found, tuple) else (found,))]
+
+
+def tail(model: Model, place: int) -> Callable[[Any, Any, Any, Any], Any]:
+    """Return the rest of the network after a node as a pure function ``(params, state, x, value) -> outputs``.
+
+    Args:
+        model: The model.
+        place: The node whose output is replaced by ``value``.
+    """
+    whole = model.graph
+    graph = dataclasses.replace(whole, inputs=(*whole.inputs, place))
+
+    def rest(params: Any, state: Any, x: Any, value: Any) -> Any:
+        return graph.apply(params, state, (x, value), policy=model.policy)[0]
+
+    return rest
+
+
+_programs: weakref.WeakKeyDictionary[Any, dict[Hashable, Any]] = weakref.WeakKeyDictionary()
+_MOST_PROGRAMS = 64
+
+
+def program(model: Model, name: Hashable, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``function``, compiled once for a model as it is now: the second question is answered at once.
+
+    Args:
+        model: Whose graph and policy ``function`` closes over.
+        name: What tells this function from the model's others.
+        function: A pure function of arrays.
+    """
+    kept = _programs.setdefault(model, {})
+    # The graph itself is kept beside its program: an id alone may come back with another graph.
+    graph, compiled = kept.get((name, model.policy), (None, None))
+    if graph is not model.graph:
+        if len(kept) >= _MOST_PROGRAMS:
+            kept.pop(next(iter(kept)))
+        compiled = compile_function(function)
+        kept[name, model.policy] = (model.graph, compiled)
+    return compiled
