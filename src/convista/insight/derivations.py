@@ -249,7 +249,10 @@ class _Network:
         self._shapes = graph.shapes()
         self._counts = graph.parameter_counts()
         fields = graph.receptive_fields()
+        self._first = {node.name: place for place, node in reversed(list(enumerate(graph.nodes)))}
+        self._frozen = graph.frozen
         self._learns = self._learning()
+        self._kept = self._needed_again()
         self._sights: list[Sight] = []
         for place, node in enumerate(graph.nodes):
             before = [self._sights[spot] for spot in node.inputs]
@@ -263,7 +266,7 @@ class _Network:
 
     def _learned(self, node: Node) -> int:
         """How many numbers of a layer training changes."""
-        return 0 if node.name in self._graph.frozen else self._counts.get(node.name, (0, 0))[0]
+        return 0 if node.name in self._frozen else self._counts.get(node.name, (0, 0))[0]
 
     def _learning(self) -> list[bool]:
         """For each node whether weights that learn lie in it or before it: then its output has a gradient."""
@@ -272,13 +275,13 @@ class _Network:
             result.append(self._learned(node) > 0 or any(result[spot] for spot in node.inputs))
         return result
 
-    def _kept(self, place: int) -> bool:
-        """Whether training needs a node's output again: it has a gradient, or a layer that takes it learns."""
-        takers = (number for number, node in enumerate(self._graph.nodes) if place in node.inputs)
-        return self._learns[place] or any(self._learns[number] for number in takers)
+    def _needed_again(self) -> set[int]:
+        """The nodes whose output training keeps: it has a gradient, or a layer that takes it learns."""
+        kept = {place for place, learns in enumerate(self._learns) if learns}
+        return kept.union(*(node.inputs for place, node in enumerate(self._graph.nodes) if place in kept))
 
     def _shared(self, place: int) -> bool:
-        return any(node.name == self._graph.nodes[place].name for node in self._graph.nodes[:place])
+        return self._first[self._graph.nodes[place].name] < place
 
     def _storage(self, place: int) -> Storage:
         node = self._graph.nodes[place]
@@ -286,7 +289,7 @@ class _Network:
         return Storage(
             self._batch_size,
             _FLOAT_BYTES if whole else _HALF_BYTES,
-            self._kept(place),
+            place in self._kept,
             self._learns[place],
             0 if self._shared(place) else self._learned(node),
         )
@@ -324,7 +327,7 @@ class _Network:
             said.append("Its weights are those of its first use and were counted there.")
         elif "parameters" not in topics:
             said.append("It has no parameters.")
-        if node.name in self._graph.frozen and "parameters" in topics:
+        if node.name in self._frozen and "parameters" in topics:
             said.append("It is frozen: training leaves its parameters as they are.")
         if isinstance(node.layer, Flatten) and None not in use.output:
             said.append(
@@ -358,7 +361,7 @@ class _Network:
         notes = {
             "multiply–accumulates": "for one example, forward",
             "memory": "all outputs for one example",
-            "memory_training": f"outputs, their gradients and those of the weights, for a batch of {self._batch_size}",
+            "memory_training": f"outputs, their gradients and the weights', all at once, for a batch of {self._batch_size}",
         }
         result = []
         for topic, name, unit in rows:
