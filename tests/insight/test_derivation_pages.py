@@ -47,7 +47,11 @@ def lecture():
 
 
 def test_every_form_has_every_line(lecture):
-    forms = {"text": str(lecture), "markdown": lecture.markdown(), "html": " ".join(read(lecture.html()).text)}
+    forms = {
+        "text": str(lecture),
+        "markdown": lecture.markdown(),
+        "html": " ".join(read(lecture.html()).text).replace("\u00a0", " "),
+    }
     for layer in lecture.layers:
         for line in layer.lines:
             assert all(line.equation in form for form in forms.values())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -467,3 +469,15 @@ def test_data_is_ready_for_json_and_a_loaded_model_says_the_same(tmp_path):
     assert {"topic", "name", "formula", "value", "unit", "note", "also"} == set(document["totals"][0])
     model.save(tmp_path / "one.convista")
     assert str(load_model(tmp_path / "one.convista").explain()) == str(model.explain())
+
+
+def test_the_page_shows_what_is_printed():
+    page = (Path(__file__).parents[2] / "docs" / "explain.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```text\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    model = Sequential(
+        [
+            layers.Conv2D(8, (3, 3), padding="same", activation="relu", input_shape=(28, 56, 3)),
+            layers.Conv2D(5, (3, 2), strides=(2, 3), activation="relu"),
+        ]
+    )
+    assert shown.strip() in str(model.explain())

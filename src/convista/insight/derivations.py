@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convista import arguments
 from convista.arguments import Shape
 from convista.errors import ArgumentError, ShapeError, suggest
 from convista.insight import derivation_pages as pages
+from convista.insight import drawing
 from convista.insight.arithmetic import number, spelled, total
 from convista.insight.worked_costs import Storage, memory_lines, multiplication_lines, parameter_lines, readable
 from convista.insight.worked_fields import Sight, field_lines, looked
@@ -148,6 +151,23 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         return pages.fragment(self)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a picture (PNG) of where the numbers are: what comes out of each layer, its parameters, its products.
+
+        Args:
+            path: Where; what is there is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            ArgumentError: The folder does not exist.
+        """
+        from convista.insight.derivation_figure import draw
+
+        drawing.check_folder(path)
+        return drawing.save(draw(self), path)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
@@ -361,7 +381,7 @@ class _Network:
         notes = {
             "multiply–accumulates": "for one example, forward",
             "memory": "all outputs for one example",
-            "memory_training": f"outputs, their gradients and the weights', all at once, for a batch of {self._batch_size}",
+            "memory_training": f"outputs and all gradients at once, for a batch of {self._batch_size}",
         }
         result = []
         for topic, name, unit in rows:
