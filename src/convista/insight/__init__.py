@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convista.insight.dense import DenseMatrix as DenseMatrix
     from convista.insight.dense import as_dense as as_dense
+    from convista.insight.derivations import Explanation as Explanation
+    from convista.insight.derivations import explain as explain
     from convista.insight.variants import show_augmented as show_augmented
 
 _NAMES = {
     "DenseMatrix": "convista.insight.dense",
+    "Explanation": "convista.insight.derivations",
     "as_dense": "convista.insight.dense",
+    "explain": "convista.insight.derivations",
     "show_augmented": "convista.insight.variants",
 }
 
