@@ -60,7 +60,7 @@ class Limits:
         0.5
     """
 
-    # On MNIST 4 000 and 10 000 gave the same findings in 3 and 6 times the time; of 300, three hard digits were suspect.
+    # On MNIST 4 000 and 10 000 gave the same findings in 3 and 6 times the time; of 300 three hard digits were suspect.
     examples: int = 1_000
     # A few seconds on 2 cores; a thousand pictures through the lectures' convnet need a fiftieth.
     multiply_accumulates: float = 3e11
