@@ -10,6 +10,14 @@ if TYPE_CHECKING:
     from convista.insight.dense import as_dense as as_dense
     from convista.insight.derivations import Explanation as Explanation
     from convista.insight.derivations import explain as explain
+    from convista.insight.doctor.calibration import Calibration as Calibration
+    from convista.insight.doctor.calibration import calibration as calibration
+    from convista.insight.doctor.examination import check as check
+    from convista.insight.doctor.findings import Diagnosis as Diagnosis
+    from convista.insight.doctor.findings import Finding as Finding
+    from convista.insight.doctor.labels import Suspect as Suspect
+    from convista.insight.doctor.labels import suspects as suspects
+    from convista.insight.doctor.limits import Limits as Limits
     from convista.insight.variants import show_augmented as show_augmented
 
 _NAMES = {
@@ -17,6 +25,14 @@ _NAMES = {
     "Explanation": "convista.insight.derivations",
     "as_dense": "convista.insight.dense",
     "explain": "convista.insight.derivations",
+    "Calibration": "convista.insight.doctor.calibration",
+    "calibration": "convista.insight.doctor.calibration",
+    "check": "convista.insight.doctor.examination",
+    "Diagnosis": "convista.insight.doctor.findings",
+    "Finding": "convista.insight.doctor.findings",
+    "Suspect": "convista.insight.doctor.labels",
+    "suspects": "convista.insight.doctor.labels",
+    "Limits": "convista.insight.doctor.limits",
     "show_augmented": "convista.insight.variants",
 }
 
