@@ -137,7 +137,7 @@ def train(
     if weights is not None:
         training_run.begin_with(network, weights, quiet=plan.quiet)
     if freeze:
-        network.freeze(*freeze)
+        training_run.freeze(network, freeze)
     document = training_run.train(session, plan, network, chosen, data)
     if session.json:
         session.show("", document)

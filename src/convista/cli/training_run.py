@@ -123,6 +123,23 @@ def begin_with(model: Model, path: str, *, quiet: bool = False) -> None:
         )
 
 
+def freeze(model: Model, layers: tuple[str, ...]) -> None:
+    """Make layers keep their weights.
+
+    Raises:
+        ArgumentError: One of the words fits no layer, or nothing is left to learn.
+    """
+    model.freeze(*layers)
+    counts = model.graph.parameter_counts()
+    if not any(learned for name, (learned, _) in counts.items() if name not in model.graph.frozen):
+        raise ArgumentError(
+            "some layer with weights is left to learn",
+            where="--freeze",
+            received=" ".join(shlex.quote(word) for word in layers),
+            fix="Freeze less, for example --freeze backbone alone",
+        )
+
+
 def _folder(plan: Plan, data: Data) -> RunFolder:
     try:
         return RunFolder.create(plan.out, data.name)
