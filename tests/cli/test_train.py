@@ -395,7 +395,7 @@ def test_weights_and_layers_that_are_not_there(place, convista, models, words, c
     assert message in done.err
 
 
-# --- a folder, a published network, its weights ------------------------------------------------------------------------
+# --- a folder, a published network, its weights ---------------------------------------------------------------------
 
 _STATISTICS = {"moving_mean": "running_mean", "moving_variance": "running_var", "gamma": "weight", "beta": "bias"}
 
