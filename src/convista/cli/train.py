@@ -51,7 +51,7 @@ class Rate(click.ParamType[float]):
     type=click.Path(),
     metavar="FILE",
     help="Begin with the weights of a file: .convista, .safetensors, .pth of PyTorch or .h5 of Keras. "
-    "The classifier is made anew for the classes of DATA.",
+    "hf://OWNER/REPOSITORY/FILE is one on the Hugging Face hub. The classifier is made anew for the classes of DATA.",
 )
 @click.option(
     "--freeze",
@@ -135,7 +135,7 @@ def train(
     if is_from_file(name):
         check_own_fit(name, network, chosen)
     if weights is not None:
-        training_run.begin_with(network, weights, quiet=plan.quiet)
+        training_run.begin_with(network, weights, quiet=plan.quiet, offline=offline)
     if freeze:
         training_run.freeze(network, freeze)
     document = training_run.train(session, plan, network, chosen, data)

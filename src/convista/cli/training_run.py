@@ -102,18 +102,19 @@ def train(session: Session, plan: Plan, model: Model, data: Data, name: str) -> 
     return {"run": str(run.path), "files": _files(run), **document}
 
 
-def begin_with(model: Model, path: str, *, quiet: bool = False) -> None:
+def begin_with(model: Model, path: str, *, quiet: bool = False, offline: bool = False) -> None:
     """Give a model the backbone of a weight file, and say what stays new.
 
     Args:
         model: What to train.
-        path: The file.
+        path: The file, or its URL on the hub.
         quiet: Say nothing.
+        offline: Never use the network.
 
     Raises:
         ModelFileError: The file is damaged, or its backbone is another one.
     """
-    loaded = model.load_weights(path, head=False)
+    loaded = model.load_weights(path, head=False, offline=offline)
     if not quiet:
         new = ", ".join(name for name in loaded.new if any(model.graph.parameter_counts()[name]))
         print(

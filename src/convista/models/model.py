@@ -530,7 +530,7 @@ class Model(Questions, Network):
         """Write the weights alone, as safetensors."""
         saving.save_weights(self, path)
 
-    def load_weights(self, path: str | Path, *, head: bool = True) -> Loaded:
+    def load_weights(self, path: str | Path, *, head: bool = True, offline: bool = False) -> Loaded:
         """Read the weights of a file: one that Convista wrote, or one of Keras or PyTorch for the same architecture.
 
         What a file is, is seen from its first bytes. Layouts are brought to ours, names to those of the layers; either
@@ -538,8 +538,10 @@ class Model(Questions, Network):
 
         Args:
             path: A ``.convista`` or ``.safetensors`` file; ``.weights.h5`` or ``.h5`` of Keras (needs h5py);
-                ``.safetensors`` or ``.pth`` of PyTorch, of which nothing is executed.
+                ``.safetensors`` or ``.pth`` of PyTorch, of which nothing is executed. ``hf://OWNER/REPOSITORY/FILE``
+                is such a file on the Hugging Face hub (needs huggingface_hub), kept in the cache.
             head: Whether the classifier is taken too; False keeps the one that the model has, for other classes.
+            offline: Never ask the network for a file of the hub; ``CONVISTA_OFFLINE=1`` does the same.
 
         Returns:
             What was loaded and what was left; the file's name and SHA-256 are also ``model.provenance``.
@@ -547,11 +549,12 @@ class Model(Questions, Network):
         Raises:
             ModelFileError: The file is damaged, or its weights are not those of this model.
             ArgumentError: The model pads and normalises otherwise than the file's program does.
-            MissingDependencyError: h5py is not installed.
+            MissingDependencyError: h5py or huggingface_hub is needed and not installed.
+            DataError: The hub has no such file, or cannot be reached.
 
         Source: lecture 004.
         """
-        return saving.load_weights(self, path, head=head)
+        return saving.load_weights(self, path, head=head, offline=offline)
 
     def to_json(self) -> str:
         """Return the architecture, without weights, as JSON."""

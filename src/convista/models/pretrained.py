@@ -22,6 +22,7 @@ from convista.layers.scaling import LayerScale
 from convista.models import archive, freezing, torch_names, weights
 from convista.models.files import opened
 from convista.models.graph import Graph
+from convista.models.hub import PREFIX, hub_file
 from convista.models.keras_file import KerasLayer, read_keras_file
 from convista.models.provenance import Provenance
 from convista.models.torch_file import read_torch_file
@@ -62,8 +63,11 @@ class _Wanted:
     convert: Callable[[np.ndarray], np.ndarray]
 
 
-def load(model: Model, path: str | os.PathLike[str], *, head: bool = True) -> Loaded:
+def load(model: Model, path: str | os.PathLike[str], *, head: bool = True, offline: bool = False) -> Loaded:
     """Give a model the weights of a file; see :meth:`Model.load_weights`."""
+    source = Path(path).name
+    if isinstance(path, str) and path.startswith(PREFIX):
+        source, path = path, hub_file(path, offline=offline)
     new = () if head else tuple(sorted(freezing.head(model.graph)))
     format_, arrays, wanted = _opened(model, path, set(new))
     missing = {key: item.shape for key, item in wanted.items() if key not in arrays}
@@ -83,7 +87,7 @@ def load(model: Model, path: str | os.PathLike[str], *, head: bool = True) -> Lo
     for key, item in wanted.items():
         trees[item.part].setdefault(item.layer, {})[item.name] = jnp.array(found[key], jnp.float32)
     model._take_weights(trees["params"], trees["state"])
-    model.provenance = Provenance(Path(path).name, _digest(path), format_)
+    model.provenance = Provenance(source, _digest(path), format_)
     return Loaded(model.provenance, len(found), new, tuple(left))
 
 

@@ -134,9 +134,9 @@ def save_weights(model: Model, path: str | Path) -> None:
     weights.write_weights(_target(path, ".safetensors", rule, "save_weights"), _tensors(model))
 
 
-def load_weights(model: Model, path: str | Path, *, head: bool = True) -> pretrained.Loaded:
+def load_weights(model: Model, path: str | Path, *, head: bool = True, offline: bool = False) -> pretrained.Loaded:
     """Read weights of this architecture; see :meth:`Model.load_weights`."""
-    return pretrained.load(model, path, head=head)
+    return pretrained.load(model, path, head=head, offline=offline)
 
 
 def to_json(model: Model) -> str:
