@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import convista
 from convista import Model, Sequential, load_model
 from convista.architectures import lecture_convnet
 from convista.errors import ArgumentError
@@ -352,3 +353,12 @@ def test_what_cannot_be(given, message):
     with pytest.raises(ArgumentError) as caught:
         prune_filters(given[0](), *given[1:])
     assert str(caught.value) == message
+
+
+def test_all_names_of_pruning_are_in_one_place():
+    assert set(convista.pruning.__all__) == {
+        "ConstantSparsity", "PolynomialSparsity", "Pruned", "prune_filters", "sparsity_of",
+    }  # fmt: skip
+    assert convista.pruning.prune_filters is prune_filters
+    assert convista.pruning.Pruned is convista.training.pruning.Pruned
+    assert convista.augmentation.MixUp is convista.training.augmentation.MixUp

@@ -259,7 +259,7 @@ class Model(Questions, Network):
                 names; or an iterable or sequence of batches ``(x, y)`` or ``(x, y, sample_weight)``. uint8 pictures
                 stay uint8 on the device.
             y: Targets; none for an iterable.
-            batch_size: Examples a step; 32 unless given.
+            batch_size: Examples a step; 32 unless given, and none for an iterable, whose batches have their sizes.
             epochs: The last epoch's number, counted from 1.
             verbose: 0 silent, 1 or ``"auto"`` a bar, 2 a line an epoch.
             callbacks: Called while training.
@@ -289,11 +289,13 @@ class Model(Questions, Network):
         Source: lecture 000.
         """
         self._compiled()
+        if batches.is_stream(x):
+            only_stream("fit", {"batch_size": batch_size})
         held = x.in_memory() if y is None and hasattr(x, "in_memory") else None
         if held is not None:
             only_stream("fit", {"sample_weight": sample_weight, "validation_split": validation_split or None})
             x, y, sample_weight, shuffle = held.x, held.y, held.sample_weight, held.shuffle
-            batch_size = held.batch_size if batch_size is None else batch_size
+            batch_size = held.batch_size
             augmentation = held.augmentation if augmentation is None else augmentation
         plan = loop.Plan(
             arguments.integer(epochs, "epochs", where="fit"),
@@ -313,7 +315,7 @@ class Model(Questions, Network):
         self._check_learns("fit")
         self._start_optimizer()
         trainer = self._trainer_with(augmentation, source)
-        with memory.explained(plan.batch_size):
+        with memory.explained(lambda: source.largest if isinstance(source, Stream) else plan.batch_size):
             self.history = loop.fit(
                 self,
                 trainer,
@@ -410,7 +412,7 @@ class Model(Questions, Network):
         else:
             data = self._feeding.examples(x, y, sample_weight, None, "evaluate")
         trainer = self._ready_trainer()
-        with memory.explained(size):
+        with memory.explained(lambda: size):
             values = trainer.evaluate(self.train_state, loop.validation_batches(data, size, rounds))
         if verbose not in (0, False):
             line = " - ".join(f"{name}: {value:.4f}" for name, value in loop.scalars(values).items())
@@ -464,7 +466,7 @@ class Model(Questions, Network):
     def _predict_arrays(self, data: Examples, size: int) -> Any:
         if self._forward is None:
             self._forward = compile_function(lambda params, state, x: self.apply(params, state, x)[0])
-        with memory.explained(size):
+        with memory.explained(lambda: size):
             outputs = [self._forward(self.params, self.state, batch.x) for batch in batches.in_order(data, size)]
         joined = jax.tree.map(
             lambda *parts: np.concatenate([np.asarray(part) for part in parts])[: data.size], *outputs

@@ -1,4 +1,4 @@
-"""Structured pruning: whole filters are removed, and the network becomes really smaller and faster."""
+"""Pruning: whole filters are removed, and the network becomes really smaller and faster; single weights beside it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from convista.layers.base import Layer
 from convista.layers.inference import Node
 from convista.models.graph import Graph
 from convista.ops import activation as activations
+from convista.training.pruning import ConstantSparsity, PolynomialSparsity, Pruned, sparsity_of
 
 if TYPE_CHECKING:
     from convista.models.model import Model
+
+__all__ = ["ConstantSparsity", "PolynomialSparsity", "Pruned", "prune_filters", "sparsity_of"]
 
 # By name, as files name them: layers that treat every channel alike and on its own, so that one less changes no other.
 _CHANNELWISE = {
