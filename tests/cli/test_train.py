@@ -455,7 +455,20 @@ def shapes(tmp_path_factory):
 def test_a_folder_trains_the_head_on_a_published_backbone(tmp_path, monkeypatch, resnet, shapes, convista):
     monkeypatch.chdir(tmp_path)
     path, tensors = resnet
-    words = ("--freeze", "backbone", "--image-size", "32,32", "--batch-size", 8, "--epochs", 2, "--out", "run")
+    words = (
+        "--freeze",
+        "backbone",
+        "--standardize",
+        "imagenet",
+        "--image-size",
+        "32,32",
+        "--batch-size",
+        8,
+        "--epochs",
+        2,
+        "--out",
+        "run",
+    )
     done = convista("train", shapes, "--model", "resnet18", "--weights", path, *words)
     assert done.code == 0, done.err
     assert "Weights: 100 arrays of resnet18.safetensors (torch, SHA-256 " in done.err
@@ -463,6 +476,7 @@ def test_a_folder_trains_the_head_on_a_published_backbone(tmp_path, monkeypatch,
     assert "Trainable params: 1539 (6.01 KB)" in done.out
     assert sorted(os.listdir("run")) == sorted(OURS)
     model = load_model("run/model.convista")
+    assert (model.layers[0].name, model.layers[0].mean) == ("standardization", (0.485, 0.456, 0.406))
     for layer, group in [*model.params.items(), *model.state.items()]:
         for name, values in group.items():
             kept, key = np.asarray(values), torchvision_name(layer, name)
@@ -536,6 +550,15 @@ def test_weights_that_do_not_fit_the_network(tmp_path, resnet, shapes, convista,
         assert done.err == (
             f"Error: {chosen}: this is not a weight file. Received a file that starts with {first!r}. {kinds}\n"
         )
+
+
+def test_grey_pictures_have_no_colours_to_standardize(models, convista):
+    done = convista("train", "digits", "--model", f"{models}:small", "--standardize", "imagenet")
+    assert done.code == 2
+    assert done.err == (
+        "Error: --standardize: each of 3 channels has a mean and a deviation above 0. Received inputs of (8, 8, 1), "
+        "3 deviations. Leave --standardize out.\n"
+    )
 
 
 def test_something_is_left_to_learn(place, tmp_path, models, convista):

@@ -54,6 +54,11 @@ class Rate(click.ParamType[float]):
     "hf://OWNER/REPOSITORY/FILE is one on the Hugging Face hub. The classifier is made anew for the classes of DATA.",
 )
 @click.option(
+    "--standardize",
+    type=click.Choice(["imagenet"]),
+    help="Begin with ImageNet's mean and deviation of each colour, as torchvision's published weights expect.",
+)
+@click.option(
     "--freeze",
     multiple=True,
     metavar="LAYERS",
@@ -106,6 +111,7 @@ def train(
     data: str,
     model: str | None,
     weights: str | None,
+    standardize: str | None,
     freeze: tuple[str, ...],
     offline: bool,
     image_size: tuple[int, int] | None,
@@ -134,6 +140,8 @@ def train(
     network = choose_model(name, shape, len(chosen.classes), plan.seed)
     if is_from_file(name):
         check_own_fit(name, network, chosen)
+    if standardize is not None:
+        network = training_run.standardized(network)
     if weights is not None:
         training_run.begin_with(network, weights, quiet=plan.quiet, offline=offline)
     if freeze:

@@ -124,6 +124,21 @@ def begin_with(model: Model, path: str, *, quiet: bool = False, offline: bool = 
         )
 
 
+def standardized(model: Model) -> Model:
+    """Return a model that brings its pictures to ImageNet's mean and deviation first.
+
+    Raises:
+        ArgumentError: They have not three channels, or the model does so already.
+    """
+    from convista.models.replacement import with_standardized_input
+
+    try:
+        return with_standardized_input(model)
+    except ArgumentError as error:
+        fix = "Leave --standardize out"
+        raise ArgumentError(error.rule, where="--standardize", received=error.received, fix=fix) from error
+
+
 def freeze(model: Model, layers: tuple[str, ...]) -> None:
     """Make layers keep their weights.
 
