@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 MOST_PACKAGES = 35
-IMPORT_NAMES = {"pillow": "PIL", "ml-dtypes": "ml_dtypes"}
+IMPORT_NAMES = {"pillow": "PIL", "ml-dtypes": "ml_dtypes", "huggingface-hub": "huggingface_hub"}
 RAISED_BY = {"pooch": {"requests", "urllib3"}}  # whose errors its downloads raise
 
 
@@ -87,7 +87,9 @@ def test_every_imported_package_is_declared() -> None:
     declared = {IMPORT_NAMES.get(name, name) for name in names}.union(*(RAISED_BY.get(name, ()) for name in names))
     optional = PROJECT["optional-dependencies"]
     extras = [line for name, lines in optional.items() if name not in ("test", "lint") for line in lines]
-    declared |= {canonicalize_name(Requirement(line).name) for line in extras}
+    declared |= {
+        IMPORT_NAMES.get(name, name) for name in (canonicalize_name(Requirement(line).name) for line in extras)
+    }
     for path in sorted((ROOT / "src").rglob("*.py")):
         undeclared = third_party(path.read_text(encoding="utf-8")) - declared
         assert not undeclared, f"{path.relative_to(ROOT)} imports {sorted(undeclared)}"

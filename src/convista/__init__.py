@@ -23,11 +23,12 @@ _NAMES = {
     "Input": "convista.layers",
     "ConvistaError": "convista.errors",
     "Preprocessing": "convista.data.pictures",
+    "augmentation": "convista.training",
     "callbacks": "convista.training",
     "losses": "convista.training",
     "metrics": "convista.training",
     "optimizers": "convista.training",
-    "pruning": "convista.training",
+    "pruning": "convista.models",
     "schedules": "convista.training",
 }
 _MODULES = ("architectures", "data", "errors", "insight", "keras", "layers", "models", "ops", "torch", "training")

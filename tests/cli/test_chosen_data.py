@@ -63,7 +63,7 @@ def test_evaluate_finds_the_same_pictures(run, folder, convista):
 def test_prune_learns_and_measures_on_a_folder(run, folder, convista, tmp_path):
     out, _ = run
     target = tmp_path / "small.convista"
-    done = convista("prune", out, "--data", folder, "--weights", 0.5, "--batch-size", 8, "--out", target, "--json")
+    done = convista("prune", out, folder, "--weights", 0.5, "--batch-size", 8, "--out", target, "--json")
     assert done.code == 0, done.err
     first, second = done.document["networks"]
     assert (done.document["pictures"], first["accuracy"], second["accuracy"]) == (12, 1.0, 1.0)

@@ -75,7 +75,7 @@ def test_every_verb_has_json_and_debug(words, capsys):
         (["data", "lst"], "No such command 'lst'. Did you mean 'list'?"),
         (
             ["zzz"],
-            "No such command 'zzz'. Known: data, demo, doctor, evaluate, explain, filter, predict, prune, summary, train.",
+            f"No such command 'zzz'. Known: {', '.join(sorted(VERBS))}.",
         ),
         (["train", "digits", "--quie"], "No such option '--quie'. Did you mean '--quiet'?"),
         (["train"], "Missing argument 'DATA'."),

@@ -20,7 +20,7 @@ def out(tmp_path):
 
 def test_filters(place, convista, out):
     before = (place / "my run" / "model.convista").read_bytes()
-    done = convista("prune", "my run", "--data", "digits", "--filters", 0.5, "--out", out)
+    done = convista("prune", "my run", "digits", "--filters", 0.5, "--out", out)
     assert done.code == 0, done.err
     lines = done.out.splitlines()
     assert [line.split()[0] for line in lines[:4]] == ["network", "before", "pruned", "fine-tuned"]
@@ -35,7 +35,7 @@ def test_filters(place, convista, out):
 
 def test_weights(place, convista, out):
     words = ("--weights", 0.75, "--finetune-epochs", 2, "--out", out, "--json", "--quiet")
-    document = convista("prune", "my run", "--data", "digits", *words).document
+    document = convista("prune", "my run", "digits", *words).document
     assert [row["name"] for row in document["networks"]] == ["before", "pruned"]
     first, second = document["networks"]
     assert first["parameters"] == second["parameters"]
@@ -49,11 +49,11 @@ def test_without_learning_and_both(place, convista, out, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     run = place / "my run"
     words = ("--filters", 0.5, "--finetune-epochs", 0, "--json")
-    document = convista("prune", run, "--data", "digits", *words).document
+    document = convista("prune", run, "digits", *words).document
     assert [row["name"] for row in document["networks"]] == ["before", "pruned"]
     assert document["saved"] == "my run-pruned.convista"
     words = ("--filters", 0.5, "--weights", 0.5, "--out", out, "--quiet", "--json")
-    document = convista("prune", run, "--data", "digits", *words).document
+    document = convista("prune", run, "digits", *words).document
     assert [row["name"] for row in document["networks"]] == ["before", "pruned", "fine-tuned"]
     assert set(sparsity_of(load_model(out).params).values()) == {0.5}
 
@@ -91,14 +91,14 @@ def test_without_learning_and_both(place, convista, out, monkeypatch, tmp_path):
     ],
 )
 def test_what_cannot_be(place, convista, words, code, message):
-    done = convista("prune", "my run", "--data", "digits", *words)
+    done = convista("prune", "my run", "digits", *words)
     assert (done.code, done.err, done.out) == (code, f"Error: {message}\n", "")
 
 
 def test_a_model_that_was_not_compiled(place, convista, tmp_path):
     model = Sequential([Flatten(input_shape=(8, 8, 1)), Dense(10)])
     model.save(tmp_path / "plain.convista")
-    done = convista("prune", tmp_path / "plain.convista", "--data", "digits", "--weights", "0.5", "--out", "x.convista")
+    done = convista("prune", tmp_path / "plain.convista", "digits", "--weights", "0.5", "--out", "x.convista")
     assert done.code == 2
     assert done.err == (
         "Error: MODEL: a network that goes on learning knows its loss. Received a saved model that was not compiled. "
@@ -115,7 +115,7 @@ def test_ctrl_c_saves_what_was_learned(place, convista, out, monkeypatch):
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(type(model), "fit", interrupted)
-    done = convista("prune", "my run", "--data", "digits", "--filters", 0.5, "--quiet", "--out", out)
+    done = convista("prune", "my run", "digits", "--filters", 0.5, "--quiet", "--out", out)
     assert (done.code, done.out) == (130, "")
     assert done.err == f"Interrupted. What was learned so far is in {out}\n"
     assert np.isfinite(load_model(out).get_weights()[0]).all()

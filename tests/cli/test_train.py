@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +15,11 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
+import safetensors.numpy
+from PIL import Image, ImageDraw
 
 import convista.data
+from convista import architectures
 from convista.insight.runs import OURS
 from convista.models import load_model
 from convista.training.progress import Lines
@@ -390,3 +393,183 @@ def test_weights_and_layers_that_are_not_there(place, convista, models, words, c
     done = convista("train", "digits", "--model", f"{models}:small", *words)
     assert done.code == code
     assert message in done.err
+
+
+# --- a folder, a published network, its weights ---------------------------------------------------------------------
+
+_STATISTICS = {"moving_mean": "running_mean", "moving_variance": "running_var", "gamma": "weight", "beta": "bias"}
+
+
+def torchvision_name(layer, array):
+    """What torchvision calls an array of our ResNet-18, written out by hand."""
+    suffix = _STATISTICS.get(array, {"kernel": "weight", "bias": "bias"}.get(array))
+    if layer in ("conv1_conv", "conv1_bn", "predictions"):
+        return f"{ {'conv1_conv': 'conv1', 'conv1_bn': 'bn1', 'predictions': 'fc'}[layer] }.{suffix}"
+    stage, block, place, kind = re.fullmatch(r"conv(\d)_block(\d)_(\d)_(conv|bn)", layer).groups()
+    part = {"conv": "downsample.0", "bn": "downsample.1"}[kind] if place == "0" else f"{kind}{place}"
+    return f"layer{int(stage) - 1}.{int(block) - 1}.{part}.{suffix}"
+
+
+@pytest.fixture(scope="module")
+def resnet(tmp_path_factory):
+    """A ResNet-18 for 1000 classes as torchvision would write it, with random weights and statistics."""
+    model, draw, tensors = architectures.resnet18((32, 32, 3), 1000, seed=3), np.random.default_rng(0), {}
+    for layer, group in [*model.params.items(), *model.state.items()]:
+        for name, values in group.items():
+            array = np.asarray(values)
+            if name in _STATISTICS:
+                low = 0.5 if name in ("moving_variance", "gamma") else -0.1
+                array = draw.uniform(low, low + 0.2, array.shape).astype(np.float32)
+            if name == "kernel":
+                array = array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T
+            tensors[torchvision_name(layer, name)] = np.ascontiguousarray(array)
+    assert len(tensors) == 102
+    path = tmp_path_factory.mktemp("weights") / "resnet18.safetensors"
+    safetensors.numpy.save_file(tensors, path)
+    return path, tensors
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    """A folder with pictures of discs, squares and stripes."""
+    root, draw = tmp_path_factory.mktemp("pictures") / "shapes", np.random.default_rng(0)
+    for split, count in (("train", 16), ("test", 4)):
+        for name in ("disc", "square", "stripe"):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                image = Image.new("RGB", (40, 36), tuple(draw.integers(0, 80, 3).tolist()))
+                pencil, colour = ImageDraw.Draw(image), tuple(draw.integers(150, 255, 3).tolist())
+                x, y = draw.integers(0, 12, 2).tolist()
+                if name == "stripe":
+                    for left in range(x, 40, 8):
+                        pencil.line((left, 0, left, 36), fill=colour, width=3)
+                else:
+                    paint = pencil.ellipse if name == "disc" else pencil.rectangle
+                    paint((x, y, x + 20, y + 20), fill=colour)
+                image.save(folder / f"{number}.png")
+    return root
+
+
+@pytest.mark.slow
+def test_a_folder_trains_the_head_on_a_published_backbone(tmp_path, monkeypatch, resnet, shapes, convista):
+    monkeypatch.chdir(tmp_path)
+    path, tensors = resnet
+    words = (
+        "--freeze",
+        "backbone",
+        "--standardize",
+        "imagenet",
+        "--image-size",
+        "32,32",
+        "--batch-size",
+        8,
+        "--epochs",
+        2,
+        "--out",
+        "run",
+    )
+    done = convista("train", shapes, "--model", "resnet18", "--weights", path, *words)
+    assert done.code == 0, done.err
+    assert "Weights: 100 arrays of resnet18.safetensors (torch, SHA-256 " in done.err
+    assert "; new: predictions\n" in done.err
+    assert "Trainable params: 1539 (6.01 KB)" in done.out
+    assert sorted(os.listdir("run")) == sorted(OURS)
+    model = load_model("run/model.convista")
+    assert (model.layers[0].name, model.layers[0].mean) == ("standardization", (0.485, 0.456, 0.406))
+    for layer, group in [*model.params.items(), *model.state.items()]:
+        for name, values in group.items():
+            kept, key = np.asarray(values), torchvision_name(layer, name)
+            if layer == "predictions":
+                assert kept.shape == {"kernel": (512, 3), "bias": (3,)}[name]
+                continue
+            theirs = tensors[key].transpose(2, 3, 1, 0) if name == "kernel" else tensors[key]
+            np.testing.assert_array_equal(kept, theirs, err_msg=key)
+    assert np.abs(np.asarray(model.params["predictions"]["bias"])).max() > 0  # begins at zero
+    with open("run/run.json", encoding="utf-8") as file:
+        record = json.load(file)
+    assert (record["weights"]["source"], record["weights"]["format"]) == ("resnet18.safetensors", "torch")
+    assert "predictions" not in record["frozen"]
+    assert record["history"]["loss"][1] < record["history"]["loss"][0]
+    shown = convista("predict", "run", shapes / "test" / "disc" / "0.png", "--json")
+    assert shown.code == 0, shown.err
+    assert {answer["label"] for answer in shown.document["pictures"][0]["top"]} == {"disc", "square", "stripe"}
+
+
+@pytest.mark.slow
+def test_a_folder_goes_on_from_a_run_only_with_its_classes(tmp_path, monkeypatch, shapes, models, convista, no_figures):
+    monkeypatch.chdir(tmp_path)
+    words = ("--image-size", 16, "--epochs", 1, "--quiet")
+    assert convista("train", shapes, "--model", f"{models}:small", *words, "--out", "run").code == 0
+    assert convista("train", shapes, "--model", "./run", "--epochs", 1, "--quiet", "--out", "again").code == 0
+    shutil.copytree(shapes, "four")
+    for split in ("train", "test"):
+        shutil.copytree(f"four/{split}/disc", f"four/{split}/zebra")
+    done = convista("train", "four", "--model", "./run", "--out", "other")
+    assert done.code == 3
+    assert done.err == (
+        "Error: four: the model tells 3 classes apart. Received 4 classes. "
+        "Use the data it was trained on, or train a new model.\n"
+    )
+
+
+WRONG = (
+    'Build the architecture that the file was made for (for torchvision with convention="torch" where there is one).'
+)
+
+
+@pytest.mark.parametrize("case", ["names", "network", "picture", "text"])
+def test_weights_that_do_not_fit_the_network(tmp_path, resnet, shapes, convista, case):
+    path, tensors = resnet
+    chosen = tmp_path / "other.safetensors"
+    if case == "names":
+        renamed = {key.replace("layer1.0.conv1", "layer1.0.kernel"): value for key, value in tensors.items()}
+        safetensors.numpy.save_file(renamed, chosen)
+    elif case == "network":
+        chosen = path
+    else:
+        chosen = shapes / "test" / "disc" / "0.png" if case == "picture" else tmp_path / "weights.txt"
+        (tmp_path / "weights.txt").write_text("conv1 0.1 0.2 0.3")
+    model = "vgg11" if case == "network" else "resnet18"
+    done = convista("train", shapes, "--model", model, "--weights", chosen, "--image-size", 32, "--out", tmp_path / "a")
+    assert done.code == 3
+    assert not (tmp_path / "a").exists()
+    rule = f"Error: {chosen}: every weight of the backbone is in the file. Received missing: "
+    kinds = "Weights come from .convista, .safetensors, .pth of PyTorch and .h5 of Keras."
+    if case == "names":
+        assert done.err == (
+            f"{rule}layer1.0.conv1.weight (3, 3, 64, 64); in the file, not taken: fc.bias (1000,), fc.weight "
+            f"(1000, 512), layer1.0.kernel.weight (64, 64, 3, 3). {WRONG}\n"
+        )
+    elif case == "network":
+        assert done.err.startswith(f"{rule}block1_conv1.weight (3, 3, 3, 64), block1_conv1.bias (64,), ")
+        assert "; in the file, not taken: bn1.bias (64,), bn1.running_mean (64,), " in done.err
+        assert done.err.endswith(f" and 94 more. {WRONG}\n")
+    else:
+        first = chosen.read_bytes()[:16]
+        assert done.err == (
+            f"Error: {chosen}: this is not a weight file. Received a file that starts with {first!r}. {kinds}\n"
+        )
+
+
+def test_grey_pictures_have_no_colours_to_standardize(models, convista):
+    done = convista("train", "digits", "--model", f"{models}:small", "--standardize", "imagenet")
+    assert done.code == 2
+    assert done.err == (
+        "Error: --standardize: each of 3 channels has a mean and a deviation above 0. Received inputs of (8, 8, 1), "
+        "3 deviations. Leave --standardize out.\n"
+    )
+
+
+def test_something_is_left_to_learn(place, tmp_path, models, convista):
+    done = convista("train", "digits", "--model", f"{models}:small", "--freeze", "backbone", "--freeze", "head")
+    assert done.code == 2
+    assert done.err == (
+        "Error: --freeze: some layer with weights is left to learn. Received backbone head. "
+        "Freeze less, for example --freeze backbone alone.\n"
+    )
+
+
+def test_the_published_names_of_this_test_are_the_ones_it_stands_on():
+    assert torchvision_name("conv3_block1_0_bn", "moving_mean") == "layer2.0.downsample.1.running_mean"
+    assert torchvision_name("conv2_block2_1_conv", "kernel") == "layer1.1.conv1.weight"

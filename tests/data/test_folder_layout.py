@@ -108,3 +108,13 @@ def test_no_such_folder(tmp_path):
     with pytest.raises(DataError) as caught:
         find_pictures(tmp_path / "none")
     assert str(caught.value) == f"{tmp_path / 'none'}: there is no such folder. Check the path."
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "notes.txt").write_text("cats")
+    with pytest.raises(DataError) as caught:
+        find_pictures(tmp_path / "notes.txt")
+    assert str(caught.value) == (
+        f"{tmp_path / 'notes.txt'}: a folder of pictures is needed, or a .tar of one, and this is another file. "
+        f"Give the folder that holds the folders of the classes; {str(tmp_path)!r} holds this file."
+    )

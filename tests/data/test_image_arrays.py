@@ -241,3 +241,27 @@ def test_a_truncated_file_is_named(tmp_path, files):
     (tmp_path / "cut.jpg").write_bytes((files / "photo.jpg").read_bytes()[:400])
     with pytest.raises(DataError, match=r"cut\.jpg: the picture cannot be decoded \(OSError"):
         load_img(tmp_path / "cut.jpg")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"grayscale": True},
+            "load_img: there is no argument 'grayscale'. Received grayscale=True. Write color_mode=\"grayscale\".",
+        ),
+        (
+            {"grayscale": False},
+            "load_img: there is no argument 'grayscale'. Received grayscale=False. Leave it out; color_mode=\"rgb\" is "
+            "what it meant.",
+        ),
+        (
+            {"target_sise": (8, 8)},
+            "load_img: there is no argument 'target_sise'. Received target_sise=(8, 8). Did you mean 'target_size'?",
+        ),
+    ],
+)
+def test_arguments_of_older_keras_and_slips(tmp_path, given, message):
+    with pytest.raises(ArgumentError) as caught:
+        load_img(tmp_path / "a.png", **given)
+    assert str(caught.value) == message

@@ -238,3 +238,91 @@ def test_all_real_pictures(data_folder, tmp_path, monkeypatch, capsys):
     assert np.bincount(labels).tolist() == [1000] * 10
     assert found.skipped == ()
     capsys.readouterr()
+
+
+# --- changes of single pictures by other people's code ---------------------------------------------------------------
+
+
+class Turning:
+    """Called like an albumentations.Compose: turns half of the pictures upside down, by its own seed."""
+
+    def __init__(self, change=lambda picture: picture[::-1]):
+        self.change, self.seen = change, 0
+
+    def set_random_seed(self, seed):
+        self.draw = np.random.default_rng(seed)
+
+    def __call__(self, *args, force_apply=False, **data):
+        self.seen += 1
+        return {"image": self.change(data["image"]) if self.draw.random() < 0.5 else data["image"]}
+
+
+def test_only_training_pictures_are_changed_anew_in_each_pass_and_by_the_seed(splits):
+    plain = image_folder(splits, batch_size=8, image_size=16, seed=3)
+    found = image_folder(splits, batch_size=8, image_size=16, seed=3, augmentation=Turning())
+    again = image_folder(splits, batch_size=8, image_size=16, seed=3, augmentation=Turning(), workers=3)
+    assert (found.augments, found.train.augments, found.test.augments, plain.augments) == (True, True, False, False)
+    turned = []
+    for _ in range(2):
+        for (x, y), (same, _), (before, labels) in zip(found, again, plain, strict=True):
+            np.testing.assert_array_equal(x, same)
+            np.testing.assert_array_equal(y, labels)
+            up, down = ((x == other).all((1, 2, 3)) for other in (before, before[:, ::-1]))
+            assert (up | down).all()
+            turned += down.tolist()
+    assert 20 < sum(turned) < 52
+    assert turned[:36] != turned[36:]
+    # What is kept in memory is not what was changed.
+    for ours, theirs in ((found.in_order(), plain.in_order()), (found.test, plain.test)):
+        assert all((x == before).all() for (x, _), (before, _) in zip(ours, theirs, strict=True))
+
+
+def test_a_split_leaves_the_validation_pictures_alone(classes):
+    compose = Turning()
+    found = image_folder(classes, validation_split=0.25, image_size=16, augmentation=compose)
+    history = model().fit(found, epochs=2, verbose=0, validation_data=found.validation)
+    # fit looks at the first batch, here all 27, before it begins.
+    assert compose.seen == 27 + 2 * found.train.size == 81
+    assert np.isfinite(history.history["val_loss"]).all()
+
+
+ONLY = "only the pictures of training are augmented: a score on changed pictures tells about no picture. Received "
+INSTEAD = "Give its .validation or .test, or .in_order(), the training pictures as they are."
+
+
+def test_changed_pictures_judge_nothing(splits):
+    found = image_folder(splits, image_size=16, augmentation=Turning())
+    for call, where, received in (
+        (lambda: model().fit(found, validation_data=found.train), "fit, validation_data", "PictureBatches"),
+        (lambda: model().fit(found, validation_data=found), "fit, validation_data", "ImageFolder"),
+        (lambda: model().evaluate(found), "evaluate", "ImageFolder"),
+        (lambda: model().predict(found.train), "predict", "PictureBatches"),
+    ):
+        with pytest.raises(ArgumentError) as caught:
+            call()
+        assert str(caught.value) == f"{where}: {ONLY}{received} that changes pictures at random. {INSTEAD}"
+    assert np.isfinite(model().evaluate(found.in_order(), verbose=0)).all()
+
+
+def test_mistakes_of_augmentation(splits):
+    with pytest.raises(ArgumentError) as caught:
+        image_folder(splits, augmentation=[1])
+    assert str(caught.value) == (
+        'image_folder: augmentation is called as augmentation(image=picture)["image"], as an albumentations.Compose '
+        "is. Received augmentation=[1]. Layers that augment go into the compiled step: model.fit(folder, "
+        "augmentation=[RandomRotation(0.05)])."
+    )
+    found = image_folder(splits, augmentation=lambda image: {"image": image / 255})
+    with pytest.raises(ArgumentError) as caught:
+        next(iter(found))
+    assert str(caught.value) == (
+        "function: augmentation keeps uint8 pictures, or use would differ from training. Received pictures of "
+        "float64. Leave ToFloat and Normalize out; Rescaling is a layer of the model."
+    )
+
+
+def test_the_real_albumentations(splits):
+    albumentations = pytest.importorskip("albumentations")
+    compose = albumentations.Compose([albumentations.HorizontalFlip(p=0.5), albumentations.Rotate(20, p=1.0)])
+    first, second = (next(iter(image_folder(splits, image_size=16, augmentation=compose))) for _ in range(2))
+    np.testing.assert_array_equal(first[0], second[0])

@@ -217,6 +217,7 @@ def test_an_unknown_name():
 def test_the_real_splice(data_folder):
     splice = load_sequences("splice")
     assert (len(splice), splice.classes) == (3190, ("EI", "IE", "N"))
+    assert "Licence: none stated with the file. " in splice.source
     letters = "".join(splice.sequences)
     assert {letter: letters.count(letter) for letter in "DNRS"} == {"D": 2, "N": 56, "R": 1, "S": 1}
     assert encode_dna(splice.sequences).shape == (3190, 60, 4)

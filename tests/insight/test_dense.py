@@ -189,10 +189,10 @@ def test_a_model_is_no_layer():
     with pytest.raises(ArgumentError) as caught:
         as_dense(Sequential([layers.Conv2D(1, 2, input_shape=(3, 3, 1))]), (3, 3, 1))
     assert str(caught.value) == (
-        'as_dense: as_dense takes one layer. Received Sequential. Take one out of the model: model.get_layer("conv2d").'
+        'as_dense: it is made for one layer. Received Sequential. Take one out of the model: model.get_layer("conv2d").'
     )
     with pytest.raises(ArgumentError) as caught:
         as_dense("Conv2D", (3, 3, 1))
     assert str(caught.value) == (
-        "as_dense: as_dense takes one layer. Received 'Conv2D'. For example as_dense(Conv2D(1, 2), (3, 3, 1))."
+        "as_dense: it is made for one layer. Received 'Conv2D'. For example as_dense(Conv2D(1, 2), (3, 3, 1))."
     )

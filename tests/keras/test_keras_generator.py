@@ -7,6 +7,7 @@ import pytest
 
 from convista import Sequential
 from convista.errors import ArgumentError, ConvistaError
+from convista.keras.preprocessing import flows
 from convista.keras.preprocessing.image import ImageDataGenerator
 from convista.layers import Cutout, Dense, Flatten, Input, RandomAffine
 from convista.training.augmentation import MixUp
@@ -218,3 +219,11 @@ def test_mistakes_teach(call, message):
     with pytest.raises(ConvistaError) as caught:
         call(ImageDataGenerator(**LECTURE).flow(X, Y))
     assert str(caught.value) == message
+
+
+def test_compiled_changes_are_kept_for_some_generators_only():
+    for degrees in range(20):
+        generator = ImageDataGenerator(augmentation=[Cutout(1 + degrees % 3, fill_value=degrees / 20)])
+        flows._program(tuple(generator.flow(X, Y).source.augmentation))
+    found = flows._program.cache_info()
+    assert (found.maxsize, found.currsize) == (16, 16)

@@ -323,3 +323,30 @@ def test_pictures_for_a_model_that_takes_none():
         "Sequential 'sequential': a model that reads picture files takes pictures of one known size. "
         "Received input_shape=(None, 3). Read the pictures yourself and pass arrays."
     )
+
+
+class ByNumber:
+    """Batches that are asked for by number, as Keras's Sequence."""
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, number):
+        return self.batches[number]
+
+
+@pytest.mark.parametrize("make", [iter, ByNumber])
+def test_a_stream_has_its_own_batch_size(make):
+    model = Sequential([layers.Dense(1, input_shape=(2,))])
+    model.compile("sgd", "mse")
+    batches = make([(np.zeros((4, 2), np.float32), np.zeros((4, 1), np.float32))])
+    with pytest.raises(ArgumentError) as caught:
+        model.fit(batches, batch_size=8)
+    assert str(caught.value) == (
+        "fit: an iterable brings batches of its own size. Received batch_size=8 beside an iterable. Leave batch_size "
+        "out, and give it to what makes the batches, such as image_folder or flow."
+    )
+    model.fit(batches, verbose=0)

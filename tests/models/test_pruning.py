@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import convista
 from convista import Model, Sequential, load_model
 from convista.architectures import lecture_convnet
 from convista.errors import ArgumentError
@@ -15,16 +16,23 @@ from convista.layers import (
     BatchNormalization,
     Concatenate,
     Conv2D,
+    Conv2DTranspose,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
     GlobalAveragePooling2D,
+    GroupNormalization,
     Input,
+    LayerNormalization,
     MaxPooling2D,
+    PReLU,
     ReLU,
     Reshape,
+    SeparableConv2D,
     ZeroPadding2D,
 )
+from convista.layers.scaling import LayerScale
 from convista.models.pruning import prune_filters
 from oracles.compare import EXACT, LAYERS, agree, agree_all, numbers
 
@@ -78,16 +86,61 @@ def branches():
     return Model(x, Dense(2)(Flatten()(Conv2D(4, 3, name="c", activation="relu")(joined))))
 
 
-NETWORKS = {"chain": chain, "residual": residual, "branches": branches}
+def depthwise():
+    """Every channel by itself, a doubling of the channels, and what follows them."""
+    return Sequential(
+        [
+            Conv2D(6, 3, name="a", input_shape=(9, 9, 2)),
+            PReLU(shared_axes=(1, 2)),
+            DepthwiseConv2D(3, padding="same", depth_multiplier=2, activation="relu"),
+            BatchNormalization(),
+            SeparableConv2D(8, 3, depth_multiplier=2, name="b"),
+            GroupNormalization(8),
+            PReLU(),
+            LayerScale(0.5),
+            Conv2D(4, 1, name="c"),
+            GroupNormalization(-1),
+            LayerNormalization(axis=(1, 2)),
+            PReLU(shared_axes=(1, 2, 3)),
+            Flatten(),
+            PReLU(),
+            Dense(3),
+        ]
+    )
+
+
+def enlarging():
+    """A transposed convolution takes what is left, and is cut itself."""
+    x = Input((5, 5, 2))
+    a = Conv2D(4, 3, padding="same", activation="relu", name="a")(x)
+    b = Conv2DTranspose(6, 3, strides=2, padding="same", activation="relu", name="b")(a)
+    c = Conv2DTranspose(6, 2, strides=2, name="c")(Conv2D(4, 1, name="d")(a))
+    return Model(x, Conv2DTranspose(2, 3, padding="same", name="e")(Add()([b, c])))
+
+
+NETWORKS = {
+    "chain": chain,
+    "residual": residual,
+    "branches": branches,
+    "depthwise": depthwise,
+    "enlarging": enlarging,
+}
+
+
+def by_filter(model, layer):
+    """The kernel in which a convolution's filters are told apart, filters last."""
+    arrays = {name: np.asarray(array) for name, array in model.params[layer.name].items()}
+    if isinstance(layer, Conv2DTranspose):
+        return np.moveaxis(arrays["kernel"], -2, -1)
+    return arrays["pointwise_kernel" if isinstance(layer, SeparableConv2D) else "kernel"]
 
 
 def removed(large, small):
     """Find by their weights which filters of each convolution are gone."""
     gone = {}
     for layer in large.layers:
-        if isinstance(layer, Conv2D):
-            before = np.asarray(large.params[layer.name]["kernel"])
-            after = np.asarray(small.params[layer.name]["kernel"])
+        if isinstance(layer, Conv2D | SeparableConv2D | Conv2DTranspose):
+            before, after = by_filter(large, layer), by_filter(small, layer)
             # Largest weights are all different, and survive a cut of the inputs often enough to be told apart.
             kept = [
                 next(
@@ -105,9 +158,14 @@ def deaf(model, gone, listeners):
     """The same network, in which nobody listens to some channels: zeros in the kernels that would take them."""
     params = {name: dict(arrays) for name, arrays in model.params.items()}
     for name, places in listeners(gone).items():
-        kernel = np.array(params[name]["kernel"])
-        kernel[..., places, :] = 0
-        params[name]["kernel"] = kernel
+        layer = model.get_layer(name)
+        which = "depthwise_kernel" if isinstance(layer, SeparableConv2D) else "kernel"
+        kernel = np.array(params[name][which])
+        if isinstance(layer, Conv2DTranspose):
+            kernel[..., places] = 0
+        else:
+            kernel[..., places, :] = 0
+        params[name][which] = kernel
     twin = load_copy(model)
     twin.params = params
     return twin
@@ -133,6 +191,12 @@ LISTENERS = {
         "c": [*gone["a"], *[6 + 3 + place for place in gone["b"]]],
         "dense": every_position(gone["c"], 4, 36),
     },
+    "depthwise": lambda gone: {
+        "b": [2 * place + second for place in gone["a"] for second in (0, 1)],
+        "c": gone["b"],
+        "dense": every_position(gone["c"], 4, 25),
+    },
+    "enlarging": lambda gone: {"b": gone["a"], "d": gone["a"], "c": gone["d"], "e": gone["b"]},
 }
 
 
@@ -141,12 +205,27 @@ def test_it_computes_what_the_large_one_does_when_nobody_listens(name):
     model = with_random_weights(NETWORKS[name]())
     small = prune_filters(model, 0.5)
     gone = removed(model, small)
-    assert all(len(places) == model.get_layer(layer).filters // 2 for layer, places in gone.items())
+    for layer, places in gone.items():
+        output = layer == model.layers[-1].name
+        assert len(places) == (0 if output else model.get_layer(layer).filters // 2)
     x = numbers(4, *model.input_shape[1:])
     expected = deaf(model, gone, LISTENERS[name]).predict(x)
     agree(small.predict(x), expected, LAYERS)
     with pytest.raises(AssertionError, match="apart"):
         agree(small.predict(x), model.predict(x), LAYERS)
+
+
+def test_what_stands_between_is_cut_to_fit():
+    small = prune_filters(with_random_weights(depthwise()), 0.5)
+    shapes = {name: {key: array.shape for key, array in group.items()} for name, group in small.params.items()}
+    assert shapes["depthwise_conv2d"] == {"kernel": (3, 3, 3, 2), "bias": (6,)}
+    assert shapes["b"] == {"depthwise_kernel": (3, 3, 6, 2), "pointwise_kernel": (1, 1, 12, 4), "bias": (4,)}
+    assert shapes["p_re_lu"] == {"alpha": (1, 1, 3)}
+    assert shapes["p_re_lu_1"] == {"alpha": (5, 5, 4)}
+    assert shapes["p_re_lu_2"] == {"alpha": (1, 1, 1)}
+    assert shapes["p_re_lu_3"] == {"alpha": (50,)}
+    assert small.get_layer("group_normalization").groups == 4
+    assert small.get_layer("group_normalization_1").groups == -1
 
 
 def test_the_weakest_go():
@@ -197,6 +276,30 @@ def test_what_cannot_be_cut_stays_whole():
     filters = {layer.name: layer.filters for layer in small.layers if isinstance(layer, Conv2D)}
     expected = {"before_groups": 4, "grouped": 4, "before_softmax": 4, "free": 2, "before_reshape": 4, "output": 2}
     assert filters == expected
+
+
+@pytest.mark.parametrize(
+    "mixing",
+    [LayerNormalization(), LayerNormalization(axis=(1, 2, 3)), GroupNormalization(2), GroupNormalization(4, axis=1)],
+)
+def test_filters_before_a_mean_over_channels_stay_for_it_would_be_another(mixing):
+    x = Input((4, 4, 2))
+    a = Conv2D(4, 1, name="before")(x)
+    b = Conv2D(4, 1, name="after")(mixing(a))
+    small = prune_filters(with_random_weights(Model(x, Conv2D(2, 1, name="output")(b))), 0.5)
+    assert {layer.name: layer.filters for layer in small.layers if isinstance(layer, Conv2D)} == {
+        "before": 4,
+        "after": 2,
+        "output": 2,
+    }
+
+
+def test_batch_normalization_over_rows_keeps_its_numbers():
+    x = Input((5, 6, 3))
+    a = BatchNormalization(axis=1)(Conv2D(8, 1, name="before")(x))
+    small = prune_filters(Model(x, Conv2D(2, 1, name="output")(Conv2D(4, 1, name="after")(a))), 0.5)
+    assert (small.get_layer("before").filters, small.get_layer("after").filters) == (8, 2)
+    assert small.params["batch_normalization"]["gamma"].shape == (5,)
 
 
 def test_it_saves_loads_and_learns_like_any_other(tmp_path):
@@ -250,3 +353,12 @@ def test_what_cannot_be(given, message):
     with pytest.raises(ArgumentError) as caught:
         prune_filters(given[0](), *given[1:])
     assert str(caught.value) == message
+
+
+def test_all_names_of_pruning_are_in_one_place():
+    assert set(convista.pruning.__all__) == {
+        "ConstantSparsity", "PolynomialSparsity", "Pruned", "prune_filters", "sparsity_of",
+    }  # fmt: skip
+    assert convista.pruning.prune_filters is prune_filters
+    assert convista.pruning.Pruned is convista.training.pruning.Pruned
+    assert convista.augmentation.MixUp is convista.training.augmentation.MixUp

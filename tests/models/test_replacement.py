@@ -1,11 +1,11 @@
-"""A new head: the features stay to the bit, the answers are new."""
+"""A new head: the features stay to the bit, the answers are new. An input that is standardised first."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from convista import Model, Sequential, architectures, layers
+from convista import Model, Sequential, architectures, layers, load_model
 from convista.errors import ArgumentError
 from convista.models.provenance import Provenance
 from convista.models.replacement import with_new_head
@@ -71,3 +71,32 @@ def test_messages(make, message):
     with pytest.raises(ArgumentError) as error:
         make()
     assert str(error.value) == message
+
+
+def test_a_standardized_input_is_what_one_would_have_computed_by_hand(tmp_path):
+    model = architectures.resnet18((16, 16, 3), 4, seed=2, small_pictures=True)
+    model.classes = ("a", "b", "c", "d")
+    made = architectures.with_standardized_input(model)
+    x = np.random.default_rng(0).uniform(0, 1, (3, 16, 16, 3)).astype(np.float32)
+    by_hand = (x - np.float32((0.485, 0.456, 0.406))) / np.float32((0.229, 0.224, 0.225))
+    np.testing.assert_allclose(np.asarray(made(x)), np.asarray(model(by_hand)), rtol=1e-4, atol=1e-6)
+    assert np.abs(np.asarray(made(x)) - np.asarray(model(x))).max() > 1e-3
+    assert (made.classes, made.preprocessing, made.name) == (model.classes, model.preprocessing, model.name)
+    made.save(tmp_path / "a.convista")
+    np.testing.assert_array_equal(np.asarray(load_model(tmp_path / "a.convista")(x)), np.asarray(made(x)))
+
+
+def test_an_input_is_standardized_once_and_in_its_channels():
+    made = architectures.with_standardized_input(architectures.lenet5((20, 20, 3), 3))
+    with pytest.raises(ArgumentError) as error:
+        architectures.with_standardized_input(made)
+    assert str(error.value) == (
+        "with_standardized_input: an input is standardised once. Received a model whose 'standardization' does so. "
+        "Use the model as it is."
+    )
+    with pytest.raises(ArgumentError) as error:
+        architectures.with_standardized_input(architectures.lenet5((20, 20, 1), 3), (0.5,), (0.0,))
+    assert str(error.value) == (
+        "with_standardized_input: each of 1 channels has a mean and a deviation above 0. Received inputs of "
+        "(20, 20, 1), 1 deviations. Give mean and deviation with one number for each channel of the one input."
+    )

@@ -498,3 +498,34 @@ def test_nothing_in_a_file_is_imported_or_run(path, saved, monkeypatch):
 
 def test_the_public_name_is_this_one():
     assert convista.load_model is load_model
+
+
+def test_plain_sgd_goes_on_with_its_rate_and_its_step(path):
+    """It remembers nothing about single weights, so that the file has no tensor of it; rate and step are there."""
+    model = chain()
+    model.compile(optimizers.SGD(schedules.CosineDecay(0.5, 8)), "sparse_categorical_crossentropy")
+    model.fit(X, Y, batch_size=len(X), epochs=4, verbose=0)
+    model.save(path)
+    again = load_model(path)
+    assert int(again.train_state.step) == int(model.train_state.step) == 4
+    assert again.learning_rate == model.learning_rate
+    for one in (model, again):
+        one.fit(X, Y, batch_size=len(X), epochs=2, shuffle=False, verbose=0)
+    assert bits(again) == bits(model)
+    set_by_hand = chain()
+    set_by_hand.compile(optimizers.SGD(0.5), "sparse_categorical_crossentropy")
+    set_by_hand.learning_rate = 0.125
+    set_by_hand.save(path)
+    assert load_model(path).learning_rate == 0.125
+
+
+def test_a_memory_that_is_not_there_is_missed(path):
+    model = chain()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(X, Y, verbose=0)
+    model.save(path)
+    config, tensors = archive.read(path)
+    archive.write(path, config, {name: array for name, array in tensors.items() if "optimizer/" not in name})
+    with pytest.raises(ModelFileError) as caught:
+        load_model(path)
+    assert str(caught.value) == f"{path}: the optimizer's memory is that of Adam. Received other tensors."

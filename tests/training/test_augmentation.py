@@ -237,7 +237,8 @@ HINT = (
         (
             Upside(),
             "fit: the steps of training are compiled, and an albumentations transform is Python code for one picture. "
-            "Received Upside. Write model.fit(ImageDataGenerator(augmentation=compose).flow(x, y)).",
+            "Received Upside. Write model.fit(ImageDataGenerator(augmentation=compose).flow(x, y)), or for a folder "
+            "model.fit(image_folder(path, augmentation=compose)).",
         ),
     ],
 )

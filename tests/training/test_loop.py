@@ -13,6 +13,7 @@ import pytest
 from convista import Sequential, layers, load_model
 from convista.errors import ArgumentError, DataError, DivergedError, ShapeError
 from convista.training import callbacks, loop, losses, optimizers
+from convista.training.batches import is_stream
 from convista.training.callbacks import Callback
 
 RNG = np.random.default_rng(0)
@@ -40,7 +41,8 @@ def net(*arguments, **named):
 
 
 def fit(model, x=X, y=Y, **named):
-    return model.fit(x, y, **{"batch_size": 4, "verbose": 0, **named})
+    sizes = {} if is_stream(x) else {"batch_size": 4}
+    return model.fit(x, y, **{**sizes, "verbose": 0, **named})
 
 
 def bits(model):

@@ -20,7 +20,7 @@ from convista.architectures.series import series_convnet
 from convista.architectures.vgg import vgg11, vgg16
 from convista.architectures.volumes import volume_convnet
 from convista.architectures.weight_files import fetch_weights
-from convista.models.replacement import with_new_head
+from convista.models.replacement import with_new_head, with_standardized_input
 
 __all__ = [
     "Architecture",
@@ -47,4 +47,5 @@ __all__ = [
     "vgg16",
     "volume_convnet",
     "with_new_head",
+    "with_standardized_input",
 ]

@@ -42,11 +42,11 @@ class Plan:
 
 @click.command(
     cls=Verb,
-    epilog="\b\nExamples:\n  convista prune runs/first --data mnist --filters 0.5\n"
-    "  convista prune runs/first --data mnist --weights 0.9 --finetune-epochs 3 --out sparse.convista",
+    epilog="\b\nExamples:\n  convista prune runs/first mnist --filters 0.5\n"
+    "  convista prune runs/first mnist --weights 0.9 --finetune-epochs 3 --out sparse.convista",
 )
 @click.argument("model")
-@click.option("--data", required=True, help="What to measure and to go on learning with, as for convista train.")
+@click.argument("data")
 @click.option(
     "--filters",
     type=click.FloatRange(0, 1, max_open=True),
@@ -79,7 +79,8 @@ class Plan:
 def prune(session: Session, model: str, data: str, out: str | None, offline: bool, **choices: Any) -> None:
     """Make the network of MODEL smaller, and print accuracy, size and time before and after.
 
-    MODEL is a run folder or a .convista file; it stays as it is. The test pictures of the data only measure.
+    MODEL is a run folder or a .convista file; it stays as it is. DATA is what to measure and to go on learning with, as
+    for `convista train`; its test pictures only measure.
     """
     from convista.cli.chosen_data import Pictures, as_taken_by, choose_data
     from convista.insight.comparison import compare_models

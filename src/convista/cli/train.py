@@ -51,7 +51,12 @@ class Rate(click.ParamType[float]):
     type=click.Path(),
     metavar="FILE",
     help="Begin with the weights of a file: .convista, .safetensors, .pth of PyTorch or .h5 of Keras. "
-    "The classifier is made anew for the classes of DATA.",
+    "hf://OWNER/REPOSITORY/FILE is one on the Hugging Face hub. The classifier is made anew for the classes of DATA.",
+)
+@click.option(
+    "--standardize",
+    type=click.Choice(["imagenet"]),
+    help="Begin with ImageNet's mean and deviation of each colour, as torchvision's published weights expect.",
 )
 @click.option(
     "--freeze",
@@ -106,6 +111,7 @@ def train(
     data: str,
     model: str | None,
     weights: str | None,
+    standardize: str | None,
     freeze: tuple[str, ...],
     offline: bool,
     image_size: tuple[int, int] | None,
@@ -134,10 +140,12 @@ def train(
     network = choose_model(name, shape, len(chosen.classes), plan.seed)
     if is_from_file(name):
         check_own_fit(name, network, chosen)
+    if standardize is not None:
+        network = training_run.standardized(network)
     if weights is not None:
-        training_run.begin_with(network, weights, quiet=plan.quiet)
+        training_run.begin_with(network, weights, quiet=plan.quiet, offline=offline)
     if freeze:
-        network.freeze(*freeze)
+        training_run.freeze(network, freeze)
     document = training_run.train(session, plan, network, chosen, data)
     if session.json:
         session.show("", document)

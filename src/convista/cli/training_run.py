@@ -102,24 +102,57 @@ def train(session: Session, plan: Plan, model: Model, data: Data, name: str) -> 
     return {"run": str(run.path), "files": _files(run), **document}
 
 
-def begin_with(model: Model, path: str, *, quiet: bool = False) -> None:
+def begin_with(model: Model, path: str, *, quiet: bool = False, offline: bool = False) -> None:
     """Give a model the backbone of a weight file, and say what stays new.
 
     Args:
         model: What to train.
-        path: The file.
+        path: The file, or its URL on the hub.
         quiet: Say nothing.
+        offline: Never use the network.
 
     Raises:
         ModelFileError: The file is damaged, or its backbone is another one.
     """
-    loaded = model.load_weights(path, head=False)
+    loaded = model.load_weights(path, head=False, offline=offline)
     if not quiet:
         new = ", ".join(name for name in loaded.new if any(model.graph.parameter_counts()[name]))
         print(
             f"Weights: {loaded.loaded} arrays of {loaded.provenance.source} ({loaded.provenance.format}, "
             f"SHA-256 {loaded.provenance.sha256[:12]}…); new: {new}",
             file=sys.stderr,
+        )
+
+
+def standardized(model: Model) -> Model:
+    """Return a model that brings its pictures to ImageNet's mean and deviation first.
+
+    Raises:
+        ArgumentError: They have not three channels, or the model does so already.
+    """
+    from convista.models.replacement import with_standardized_input
+
+    try:
+        return with_standardized_input(model)
+    except ArgumentError as error:
+        fix = "Leave --standardize out"
+        raise ArgumentError(error.rule, where="--standardize", received=error.received, fix=fix) from error
+
+
+def freeze(model: Model, layers: tuple[str, ...]) -> None:
+    """Make layers keep their weights.
+
+    Raises:
+        ArgumentError: One of the words fits no layer, or nothing is left to learn.
+    """
+    model.freeze(*layers)
+    counts = model.graph.parameter_counts()
+    if not any(learned for name, (learned, _) in counts.items() if name not in model.graph.frozen):
+        raise ArgumentError(
+            "some layer with weights is left to learn",
+            where="--freeze",
+            received=" ".join(shlex.quote(word) for word in layers),
+            fix="Freeze less, for example --freeze backbone alone",
         )
 
 
@@ -150,7 +183,8 @@ def _fit(
                 x,
                 y,
                 epochs=plan.epochs,
-                batch_size=plan.batch_size,
+                batch_size=None if y is None else plan.batch_size,
+                validation_batch_size=plan.batch_size,
                 validation_data=watching,
                 verbose=0 if plan.quiet else "auto",
                 callbacks=[history],

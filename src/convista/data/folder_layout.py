@@ -71,6 +71,12 @@ def find_pictures(folder: str | os.PathLike[str], class_names: Sequence[str] | N
         ArgumentError: ``class_names`` leaves out a folder.
     """
     root = Path(folder)
+    if root.is_file():
+        raise DataError(
+            "a folder of pictures is needed, or a .tar of one, and this is another file",
+            where=str(root),
+            fix=f"Give the folder that holds the folders of the classes; {str(root.parent)!r} holds this file",
+        )
     if not root.is_dir():
         raise DataError("there is no such folder", where=str(root), fix="Check the path")
     parts = _split_folders(root)

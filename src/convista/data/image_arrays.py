@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -28,6 +29,7 @@ def load_img(
     target_size: tuple[int, int] | None = None,
     interpolation: str = "nearest",
     keep_aspect_ratio: bool = False,
+    **unknown: Any,
 ) -> Image.Image:
     """Read a picture file as a Pillow image.
 
@@ -39,12 +41,13 @@ def load_img(
         target_size: (height, width) in pixels; None keeps the picture's own.
         interpolation: ``"nearest"``, ``"box"``, ``"bilinear"``, ``"hamming"``, ``"bicubic"`` or ``"lanczos"``.
         keep_aspect_ratio: Cut the picture to the proportions of ``target_size`` around its centre first.
+        **unknown: Refused with what to write instead, such as ``grayscale`` of Keras 2.
 
     Returns:
         The image, decoded.
 
     Raises:
-        ArgumentError: A mode, a size or an interpolation is not one of these.
+        ArgumentError: A mode, a size or an interpolation is not one of these, or an argument is not known.
         DataError: The file is missing, empty, damaged, no picture or too large a one.
 
     Example:
@@ -57,6 +60,7 @@ def load_img(
 
     Source: lecture 004.
     """
+    _refuse_unknown(unknown)
     _check_choice("load_img", "color_mode", color_mode, tuple(COLOR_MODES))
     _check_choice("load_img", "interpolation", interpolation, INTERPOLATIONS)
     size = None if target_size is None else _checked_size(target_size)
@@ -77,6 +81,16 @@ def load_img(
             where=str(path),
             fix="It is truncated or damaged; save it again",
         ) from error
+
+
+def _refuse_unknown(unknown: Mapping[str, Any]) -> None:
+    for name, value in unknown.items():
+        fix = suggest(name, ("color_mode", "target_size", "interpolation", "keep_aspect_ratio"))
+        if name in ("grayscale", "greyscale", "grey", "gray"):
+            fix = 'Write color_mode="grayscale"' if value else 'Leave it out; color_mode="rgb" is what it meant'
+        raise ArgumentError(
+            f"there is no argument {name!r}", where="load_img", received=f"{name}={value!r:.100}", fix=fix
+        )
 
 
 def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 from convista.data.archive_folder import is_archive, unpack_pictures
 from convista.data.folder_layout import Layout, find_pictures
 from convista.data.picture_batches import Library, PictureBatches, Reading, Skipped
+from convista.data.picture_changes import Compose, is_compose
 from convista.data.pictures import DAMAGED, MOST_PIXELS, Preprocessing, opened, without_warnings
 from convista.errors import ArgumentError, ConvistaError, suggest
 
@@ -66,8 +67,13 @@ class ImageFolder:
         self.train.set_epoch(number)
 
     def in_order(self) -> PictureBatches:
-        """Return the training pictures in the order of their files."""
+        """Return the training pictures in the order of their files, and not changed at random."""
         return self.train.in_order()
+
+    @property
+    def augments(self) -> bool:
+        """Whether the training pictures are changed at random."""
+        return self.train.augments
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -98,6 +104,7 @@ def image_folder(
     errors: str = "skip",
     workers: int | None = None,
     keep_bytes: int = KEEP_BYTES,
+    augmentation: Compose | None = None,
 ) -> ImageFolder:
     """Read a folder of pictures: ``train/CLASS/…``, ``val/CLASS/…`` and ``test/CLASS/…``, or ``CLASS/…``.
 
@@ -124,6 +131,9 @@ def image_folder(
             after the pass and in ``.skipped``; ``"raise"`` stops at the first.
         workers: Threads that decode; None takes one for each core, at most 8.
         keep_bytes: How much memory decoded pictures may take; 0 keeps none.
+        augmentation: An ``albumentations.Compose``, or what is called like one, that changes the uint8 pictures of
+            ``.train`` at random, one by one and anew in each pass; never those of validation and test. Layers that
+            augment go to ``fit(augmentation=[…])``.
 
     Returns:
         The pictures.
@@ -156,6 +166,7 @@ def image_folder(
     sizes |= {} if workers is None else {"workers": workers}
     for name, value in sizes.items():
         _check_whole(name, value, 1 if name in ("batch_size", "workers") else 0)
+    _check_augmentation(augmentation)
     root = Path(directory)
     layout = find_pictures(unpack_pictures(root) if is_archive(root) else root, class_names)
     _check_split(layout, validation_split)
@@ -171,7 +182,7 @@ def image_folder(
         errors=errors,
         workers=workers or min(8, os.cpu_count() or 1),
     )
-    parts = _parts(layout, reading, keep_bytes, shuffle)
+    parts = _parts(layout, Library(*_files(layout), reading, keep_bytes), shuffle, augmentation)
     train, validation = parts["train"], parts.get("validation")
     if validation_split:
         train, validation = train.parted(validation_split, seed)
@@ -187,14 +198,16 @@ def image_folder(
     )
 
 
-def _parts(layout: Layout, reading: Reading, keep_bytes: int, shuffle: bool) -> dict[str, PictureBatches]:
+def _files(layout: Layout) -> tuple[tuple[str, ...], np.ndarray]:
     paths = tuple(path for folder in layout.splits.values() for path in folder.paths)
-    labels = np.array([label for folder in layout.splits.values() for label in folder.labels], np.int32)
-    library = Library(paths, labels, reading, keep_bytes)
+    return paths, np.array([label for folder in layout.splits.values() for label in folder.labels], np.int32)
+
+
+def _parts(layout: Layout, library: Library, shuffle: bool, compose: Compose | None) -> dict[str, PictureBatches]:
     parts, first = {}, 0
     for split, folder in layout.splits.items():
-        places = np.arange(first, first + len(folder.paths))
-        parts[split] = PictureBatches(library, places, shuffle and split == "train")
+        places, learns = np.arange(first, first + len(folder.paths)), split == "train"
+        parts[split] = PictureBatches(library, places, shuffle and learns, compose if learns else None)
         first += len(folder.paths)
     return parts
 
@@ -234,6 +247,16 @@ def _check_split(layout: Layout, share: float | None) -> None:
             where="image_folder",
             received=f"validation_split={share}",
             fix="Leave validation_split out",
+        )
+
+
+def _check_augmentation(given: Any) -> None:
+    if given is not None and not is_compose(given):
+        raise ArgumentError(
+            'augmentation is called as augmentation(image=picture)["image"], as an albumentations.Compose is',
+            where="image_folder",
+            received=f"augmentation={given!r:.100}",
+            fix="Layers that augment go into the compiled step: model.fit(folder, augmentation=[RandomRotation(0.05)])",
         )
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from convista.errors import ArgumentError, ShapeError
+
+Compose: TypeAlias = Callable[..., Mapping[str, Any]]
+"""What is called as ``compose(image=picture)["image"]``."""
 
 
 def is_compose(item: Any) -> bool:
@@ -30,7 +33,7 @@ def is_compose(item: Any) -> bool:
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
 
 
-def changed_by(compose: Callable[..., Mapping[str, Any]], pictures: np.ndarray, seed: int) -> np.ndarray:
+def changed_by(compose: Compose, pictures: np.ndarray, seed: int) -> np.ndarray:
     """Return pictures as ``compose(image=picture)["image"]`` makes them, one after the other.
 
     Args:
@@ -59,7 +62,7 @@ def changed_by(compose: Callable[..., Mapping[str, Any]], pictures: np.ndarray, 
     return np.stack([_changed(compose, picture) for picture in pictures])
 
 
-def _changed(compose: Callable[..., Mapping[str, Any]], picture: np.ndarray) -> np.ndarray:
+def _changed(compose: Compose, picture: np.ndarray) -> np.ndarray:
     result = compose(image=picture)
     if not isinstance(result, Mapping) or "image" not in result:
         raise ArgumentError(

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from convista.data.files import regular_file
+from convista.data.small_jpegs import open_small_jpeg
 from convista.errors import ArgumentError, DataError, suggest
 
 if TYPE_CHECKING:
@@ -184,6 +185,9 @@ def read_picture(
     """
     preprocessing = Preprocessing() if preprocessing is None else preprocessing
     height, width, channels = _checked_shape(shape)
+    small = open_small_jpeg(path)
+    if small is not None and not _is_drafted(small.size, (width, height), preprocessing):
+        return _pixels(_fitted(_in_channels(small, channels), (width, height), preprocessing), shape, preprocessing)
     path = regular_file(path)
     if path.stat().st_size == 0:
         raise DataError("the picture file is empty", where=str(path))
@@ -198,8 +202,17 @@ def read_picture(
             where=str(path),
             fix="It is truncated or damaged; save it again",
         ) from error
-    pixels = np.array(picture, np.uint8).reshape(height, width, channels)
+    return _pixels(picture, shape, preprocessing)
+
+
+def _pixels(picture: Image.Image, shape: tuple[int, int, int], preprocessing: Preprocessing) -> np.ndarray:
+    pixels = np.array(picture, np.uint8).reshape(shape)
     return 255 - pixels if preprocessing.invert else pixels
+
+
+def _is_drafted(found: tuple[int, int], size: tuple[int, int], preprocessing: Preprocessing) -> bool:
+    """Whether a JPEG is so much larger that it is decoded at a half of its size or less."""
+    return preprocessing.interpolation != "nearest" and min(found) >= 2 * _DRAFT * max(size)
 
 
 class _Silence:

@@ -40,7 +40,7 @@ _END = "\0"
 _SPLICE_COUNTS = {"EI": 767, "IE": 768, "N": 1655}
 _SPLICE_SOURCE = (
     "G. Towell, M. Noordewier, J. Shavlik: Molecular Biology (Splice-junction Gene Sequences), UCI Machine Learning "
-    "Repository, 1991. Licence: CC BY 4.0, as UCI states."
+    "Repository. Licence: none stated with the file."
 )
 
 

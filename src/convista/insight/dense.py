@@ -192,7 +192,7 @@ def _check_layer(layer: Any) -> None:
 
     if not isinstance(layer, Layer):
         raise ArgumentError(
-            "as_dense takes one layer",
+            "it is made for one layer",
             where="as_dense",
             received=f"{type(layer).__name__}" if hasattr(layer, "get_layer") else f"{layer!r:.100}",
             fix='Take one out of the model: model.get_layer("conv2d")'

@@ -215,6 +215,13 @@ class CheckedStream(Stream):
 def only_stream(verb: str, given: Mapping[str, Any]) -> None:
     """Refuse arguments that an iterable brings itself."""
     for name, value in given.items():
+        if value is not None and name == "batch_size":
+            raise ArgumentError(
+                "an iterable brings batches of its own size",
+                where=verb,
+                received=f"batch_size={value!r:.100} beside an iterable",
+                fix="Leave batch_size out, and give it to what makes the batches, such as image_folder or flow",
+            )
         if value is not None:
             raise ArgumentError(
                 "an iterable brings its own targets and weights", where=verb, received=f"{name} beside an iterable"

@@ -42,11 +42,14 @@ def expect(source: Source, wanted: str) -> None:
     """Refuse a file that starts like something else, and name what it is."""
     first = source.bytes_at(0, min(source.size, 16), "first bytes")
     kind = _kind(first)
-    if kind == wanted or (kind is None and wanted == "safetensors"):
+    damaged = kind is None and (first[8:9] == b"{" or source.path.endswith(".safetensors"))
+    if kind == wanted or (damaged and wanted == "safetensors"):
         return
     noun = "a saved model" if wanted == "zip" else "a weight file"
     if kind is None:
         fix = "Name a file that model.save wrote, such as model.convista in a run folder"
+        if wanted == "safetensors":
+            fix = "Weights come from .convista, .safetensors, .pth of PyTorch and .h5 of Keras"
         raise source.wrong(None, f"this is not {noun}", f"a file that starts with {first!r}", fix)
     raise source.wrong(None, f"this is not {noun} but {_KINDS[kind].noun}", fix=_KINDS[kind].fix)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 
@@ -56,8 +56,11 @@ def _machine() -> int:
 
 
 @contextlib.contextmanager
-def explained(batch_size: int) -> Iterator[None]:
+def explained(batch_size: Callable[[], int]) -> Iterator[None]:
     """Turn XLA's out-of-memory into an error that says what to do.
+
+    Args:
+        batch_size: Returns how many examples a step had.
 
     Raises:
         MemoryLimitError: The device has no memory for a step.
@@ -69,6 +72,6 @@ def explained(batch_size: int) -> Iterator[None]:
             raise
         raise MemoryLimitError(
             "a step fits the memory of the device",
-            received=f"batch_size={batch_size}",
-            fix=f"Try batch_size={max(1, batch_size // 2)}",
+            received=f"batch_size={batch_size()}",
+            fix=f"Try batch_size={max(1, batch_size() // 2)}",
         ) from error

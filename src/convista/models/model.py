@@ -259,7 +259,7 @@ class Model(Questions, Network):
                 names; or an iterable or sequence of batches ``(x, y)`` or ``(x, y, sample_weight)``. uint8 pictures
                 stay uint8 on the device.
             y: Targets; none for an iterable.
-            batch_size: Examples a step; 32 unless given.
+            batch_size: Examples a step; 32 unless given, and none for an iterable, whose batches have their sizes.
             epochs: The last epoch's number, counted from 1.
             verbose: 0 silent, 1 or ``"auto"`` a bar, 2 a line an epoch.
             callbacks: Called while training.
@@ -289,11 +289,13 @@ class Model(Questions, Network):
         Source: lecture 000.
         """
         self._compiled()
+        if batches.is_stream(x):
+            only_stream("fit", {"batch_size": batch_size})
         held = x.in_memory() if y is None and hasattr(x, "in_memory") else None
         if held is not None:
             only_stream("fit", {"sample_weight": sample_weight, "validation_split": validation_split or None})
             x, y, sample_weight, shuffle = held.x, held.y, held.sample_weight, held.shuffle
-            batch_size = held.batch_size if batch_size is None else batch_size
+            batch_size = held.batch_size
             augmentation = held.augmentation if augmentation is None else augmentation
         plan = loop.Plan(
             arguments.integer(epochs, "epochs", where="fit"),
@@ -313,7 +315,7 @@ class Model(Questions, Network):
         self._check_learns("fit")
         self._start_optimizer()
         trainer = self._trainer_with(augmentation, source)
-        with memory.explained(plan.batch_size):
+        with memory.explained(lambda: source.largest if isinstance(source, Stream) else plan.batch_size):
             self.history = loop.fit(
                 self,
                 trainer,
@@ -410,7 +412,7 @@ class Model(Questions, Network):
         else:
             data = self._feeding.examples(x, y, sample_weight, None, "evaluate")
         trainer = self._ready_trainer()
-        with memory.explained(size):
+        with memory.explained(lambda: size):
             values = trainer.evaluate(self.train_state, loop.validation_batches(data, size, rounds))
         if verbose not in (0, False):
             line = " - ".join(f"{name}: {value:.4f}" for name, value in loop.scalars(values).items())
@@ -464,7 +466,7 @@ class Model(Questions, Network):
     def _predict_arrays(self, data: Examples, size: int) -> Any:
         if self._forward is None:
             self._forward = compile_function(lambda params, state, x: self.apply(params, state, x)[0])
-        with memory.explained(size):
+        with memory.explained(lambda: size):
             outputs = [self._forward(self.params, self.state, batch.x) for batch in batches.in_order(data, size)]
         joined = jax.tree.map(
             lambda *parts: np.concatenate([np.asarray(part) for part in parts])[: data.size], *outputs
@@ -530,7 +532,7 @@ class Model(Questions, Network):
         """Write the weights alone, as safetensors."""
         saving.save_weights(self, path)
 
-    def load_weights(self, path: str | Path, *, head: bool = True) -> Loaded:
+    def load_weights(self, path: str | Path, *, head: bool = True, offline: bool = False) -> Loaded:
         """Read the weights of a file: one that Convista wrote, or one of Keras or PyTorch for the same architecture.
 
         What a file is, is seen from its first bytes. Layouts are brought to ours, names to those of the layers; either
@@ -538,8 +540,10 @@ class Model(Questions, Network):
 
         Args:
             path: A ``.convista`` or ``.safetensors`` file; ``.weights.h5`` or ``.h5`` of Keras (needs h5py);
-                ``.safetensors`` or ``.pth`` of PyTorch, of which nothing is executed.
+                ``.safetensors`` or ``.pth`` of PyTorch, of which nothing is executed. ``hf://OWNER/REPOSITORY/FILE``
+                is such a file on the Hugging Face hub (needs huggingface_hub), kept in the cache.
             head: Whether the classifier is taken too; False keeps the one that the model has, for other classes.
+            offline: Never ask the network for a file of the hub; ``CONVISTA_OFFLINE=1`` does the same.
 
         Returns:
             What was loaded and what was left; the file's name and SHA-256 are also ``model.provenance``.
@@ -547,11 +551,12 @@ class Model(Questions, Network):
         Raises:
             ModelFileError: The file is damaged, or its weights are not those of this model.
             ArgumentError: The model pads and normalises otherwise than the file's program does.
-            MissingDependencyError: h5py is not installed.
+            MissingDependencyError: h5py or huggingface_hub is needed and not installed.
+            DataError: The hub has no such file, or cannot be reached.
 
         Source: lecture 004.
         """
-        return saving.load_weights(self, path, head=head)
+        return saving.load_weights(self, path, head=head, offline=offline)
 
     def to_json(self) -> str:
         """Return the architecture, without weights, as JSON."""

@@ -22,6 +22,7 @@ from convista.layers.scaling import LayerScale
 from convista.models import archive, freezing, torch_names, weights
 from convista.models.files import opened
 from convista.models.graph import Graph
+from convista.models.hub import PREFIX, hub_file
 from convista.models.keras_file import KerasLayer, read_keras_file
 from convista.models.provenance import Provenance
 from convista.models.torch_file import read_torch_file
@@ -62,8 +63,11 @@ class _Wanted:
     convert: Callable[[np.ndarray], np.ndarray]
 
 
-def load(model: Model, path: str | os.PathLike[str], *, head: bool = True) -> Loaded:
+def load(model: Model, path: str | os.PathLike[str], *, head: bool = True, offline: bool = False) -> Loaded:
     """Give a model the weights of a file; see :meth:`Model.load_weights`."""
+    source = Path(path).name
+    if isinstance(path, str) and path.startswith(PREFIX):
+        source, path = path, hub_file(path, offline=offline)
     new = () if head else tuple(sorted(freezing.head(model.graph)))
     format_, arrays, wanted = _opened(model, path, set(new))
     missing = {key: item.shape for key, item in wanted.items() if key not in arrays}
@@ -75,7 +79,7 @@ def load(model: Model, path: str | os.PathLike[str], *, head: bool = True) -> Lo
     }
     left = {key: tuple(array.shape) for key, array in arrays.items() if key not in wanted}
     if missing or wrong or (left and head):
-        raise _incomplete(path, missing, wrong, left if head else {}, format_)
+        raise _incomplete(path, _Differences(missing, wrong, left), format_, head=head)
     trees: dict[str, Any] = {
         "params": {name: dict(group) for name, group in _kept(model, "params", new).items()},
         "state": {name: dict(group) for name, group in _kept(model, "state", new).items()},
@@ -83,7 +87,7 @@ def load(model: Model, path: str | os.PathLike[str], *, head: bool = True) -> Lo
     for key, item in wanted.items():
         trees[item.part].setdefault(item.layer, {})[item.name] = jnp.array(found[key], jnp.float32)
     model._take_weights(trees["params"], trees["state"])
-    model.provenance = Provenance(Path(path).name, _digest(path), format_)
+    model.provenance = Provenance(source, _digest(path), format_)
     return Loaded(model.provenance, len(found), new, tuple(left))
 
 
@@ -286,28 +290,33 @@ def _check_keras(graph: Graph, path: str | os.PathLike[str]) -> None:
         )
 
 
-def _incomplete(
-    path: Any,
-    missing: Mapping[str, tuple[int, ...]],
-    wrong: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]],
-    left: Mapping[str, tuple[int, ...]],
-    format_: str,
-) -> ModelFileError:
+@dataclass(frozen=True)
+class _Differences:
+    """What a file has otherwise than a model: shapes of the model's arrays, both, and shapes of the file's."""
+
+    missing: Mapping[str, tuple[int, ...]]
+    wrong: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    left: Mapping[str, tuple[int, ...]]
+
+
+def _incomplete(path: Any, differences: _Differences, format_: str, *, head: bool) -> ModelFileError:
     parts = []
-    if missing:
-        parts.append(f"missing: {_shown([f'{key} {shape}' for key, shape in missing.items()])}")
-    if wrong:
-        texts = [f"{key} {theirs} for {ours}" for key, (theirs, ours) in wrong.items()]
+    if differences.missing:
+        parts.append(f"missing: {_shown([f'{key} {shape}' for key, shape in differences.missing.items()])}")
+    if differences.wrong:
+        texts = [f"{key} {theirs} for {ours}" for key, (theirs, ours) in differences.wrong.items()]
         parts.append(f"of another shape: {_shown(texts)}")
-    if left:
-        parts.append(f"left over: {_shown([f'{key} {shape}' for key, shape in left.items()])}")
+    if differences.left:
+        noun = "left over" if head else "in the file, not taken"
+        parts.append(f"{noun}: {_shown([f'{key} {shape}' for key, shape in differences.left.items()])}")
     fix = "Build the architecture that the file was made for"
     if format_ == "torch":
         fix += ' (for torchvision with convention="torch" where there is one)'
-    fix += ", with as many classes; head=False takes the backbone alone"
-    return ModelFileError(
-        "every weight of the model is in the file, and no other", where=str(path), received="; ".join(parts), fix=fix
-    )
+    rule = "every weight of the backbone is in the file"
+    if head:
+        rule = "every weight of the model is in the file, and no other"
+        fix += ", with as many classes; head=False takes the backbone alone"
+    return ModelFileError(rule, where=str(path), received="; ".join(parts), fix=fix)
 
 
 def _shown(texts: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Structured pruning: whole filters are removed, and the network becomes really smaller and faster."""
+"""Pruning: whole filters are removed, and the network becomes really smaller and faster; single weights beside it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from convista.layers.base import Layer
 from convista.layers.inference import Node
 from convista.models.graph import Graph
 from convista.ops import activation as activations
+from convista.training.pruning import ConstantSparsity, PolynomialSparsity, Pruned, sparsity_of
 
 if TYPE_CHECKING:
     from convista.models.model import Model
+
+__all__ = ["ConstantSparsity", "PolynomialSparsity", "Pruned", "prune_filters", "sparsity_of"]
 
 # By name, as files name them: layers that treat every channel alike and on its own, so that one less changes no other.
 _CHANNELWISE = {
@@ -29,19 +32,31 @@ _CHANNELWISE = {
     *(f"{kind}{rank}D" for kind in ("ZeroPadding", "Cropping") for rank in (1, 2, 3)),
     *(f"Global{kind}Pooling{rank}D" for kind in ("Max", "Average", "Sum") for rank in (1, 2, 3)),
 }
-_CONVOLUTIONS = {"Conv1D", "Conv2D", "Conv3D"}
+_PLAIN = {"Conv1D", "Conv2D", "Conv3D"}
+_SEPARABLE = {"SeparableConv1D", "SeparableConv2D"}
+_TRANSPOSED = {"Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"}
+_DEPTHWISE = {"DepthwiseConv1D", "DepthwiseConv2D"}
+_CONVOLUTIONS = _PLAIN | _SEPARABLE | _TRANSPOSED
+# Layers with numbers of their own for each channel, and nothing else.
+_PER_CHANNEL = {
+    "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
+    "GroupNormalization": ("gamma", "beta"),
+    "LayerScale": ("gamma",),
+    "PReLU": ("alpha",),
+}
 _ALIKE = {"Add", "Multiply", "Maximum", "Minimum", "Average", "Subtract"}
 
 
 def prune_filters(model: Model, fraction: float, keep: Sequence[str] = ()) -> Model:
     """Return a smaller network without the weakest filters of each convolution.
 
-    A filter's strength is the sum of its absolute weights, ``Σ|w|``. With it go its bias, its place in batch
-    normalisation, and the inputs that the layers after it took from it: channels of their kernels, and after
-    ``Flatten`` one row of ``Dense`` for each position. Where branches are added, filter ``i`` of all of them goes
-    together, by the sum of their strengths; where they are concatenated, each branch loses its own. What cannot be cut
-    stays whole: the filters of the output, of grouped and transposed convolutions, and those before a layer that mixes
-    channels.
+    A filter's strength is the sum of its absolute weights, ``Σ|w|``, of a separable convolution those of its pointwise
+    kernel. With it go its bias, its place in batch normalisation and in ``PReLU``, its kernels in a depthwise
+    convolution and what that makes of it, and the inputs that the layers after it took from it: channels of their
+    kernels, and after ``Flatten`` one row of ``Dense`` for each position. Where branches are added, filter ``i`` of all
+    of them goes together, by the sum of their strengths; where they are concatenated, each branch loses its own. What
+    cannot be cut stays whole: the filters of the output and of grouped convolutions, and those before a layer that
+    mixes channels, such as layer normalisation over the channels: its mean and variance would be others.
 
     Args:
         model: A network with weights; it stays as it is.
@@ -147,8 +162,7 @@ class _Channels:
         """Mark the weakest filters, convolution by convolution, or group by group where they are tied."""
         strength: dict[int, float] = {}
         for name, labels in self.filters.items():
-            kernel = np.abs(np.asarray(params[name]["kernel"], np.float64))
-            for label, value in zip(labels, kernel.reshape(-1, kernel.shape[-1]).sum(axis=0), strict=True):
+            for label, value in zip(labels, _strengths(graph.layers[name], params[name]), strict=True):
                 root = self.root(int(label))
                 strength[root] = strength.get(root, 0.0) + float(value)
         fixed = {self.root(label) for label in self.fixed}
@@ -203,6 +217,7 @@ def _labels(
     layer, kind = node.layer, type(node.layer).__name__
     # What a function of the user's own does is not known, and a softmax mixes the channels.
     mixes = activations.name_of(getattr(layer, "activation", None)) in (None, "softmax", "log_softmax")
+    shape = shapes[node.inputs[0]] if node.inputs else ()
     if _is_convolution(layer) and getattr(layer, "groups", 1) == 1:
         made = channels.new(int(getattr(layer, "filters", 0)))
         channels.filters[node.name] = made
@@ -215,40 +230,55 @@ def _labels(
         return made
     if kind in _CHANNELWISE and not mixes:
         return taken[0]
-    if kind == "BatchNormalization" and getattr(layer, "axis", -1) in (-1, len(shapes[node.inputs[0]])):
+    if kind in _DEPTHWISE and not mixes:
+        return np.repeat(taken[0], _multiplier(layer))
+    if _normalizes_each_channel(layer, shape) or kind in ("PReLU", "LayerScale"):
         return taken[0]
-    if kind == "Flatten" and None not in shapes[node.inputs[0]]:
-        positions = int(np.prod(shapes[node.inputs[0]][:-1], dtype=np.int64))
-        return np.tile(taken[0], positions)
+    if kind == "Flatten" and None not in shape:
+        return np.tile(taken[0], int(np.prod(shape[:-1], dtype=np.int64)))
     if kind in _ALIKE and len({len(labels) for labels in taken}) == 1:
         for others in taken[1:]:
             for one, other in zip(taken[0], others, strict=True):
                 channels.tie(int(one), int(other))
         return taken[0]
-    if kind == "Concatenate" and getattr(layer, "axis", -1) in (-1, len(shapes[node.inputs[0]])):
+    if kind == "Concatenate" and getattr(layer, "axis", -1) in (-1, len(shape)):
         return np.concatenate(taken)
     return None
 
 
+def _normalizes_each_channel(layer: Layer, shape: Sequence[int | None]) -> bool:
+    """Whether a layer normalises, and what it makes of a channel does not depend on the other channels."""
+    kind, axis = type(layer).__name__, getattr(layer, "axis", -1)
+    if kind == "LayerNormalization":
+        return all(
+            one % (len(shape) + 1) != len(shape) for one in (axis if isinstance(axis, tuple | list) else (axis,))
+        )
+    groups = getattr(layer, "groups", -1)
+    alone = kind == "BatchNormalization" or (kind == "GroupNormalization" and groups in (-1, shape[-1]))
+    return alone and axis in (-1, len(shape))
+
+
+def _multiplier(layer: Layer) -> int:
+    return int(getattr(layer, "depth_multiplier", 1))
+
+
+def _strengths(layer: Layer, params: Mapping[str, Any]) -> np.ndarray:
+    """Return the sum of the absolute weights of each filter."""
+    kind = type(layer).__name__
+    kernel = np.abs(np.asarray(params["pointwise_kernel" if kind in _SEPARABLE else "kernel"], np.float64))
+    filters = kernel.ndim - (2 if kind in _TRANSPOSED else 1)
+    return kernel.sum(axis=tuple(axis for axis in range(kernel.ndim) if axis != filters))
+
+
 def _rebuilt(model: Model, channels: _Channels) -> Model:
     nodes, params, state = [], dict(model.params), dict(model.state)
-    for node in model.graph.nodes:
-        inside = [channels.left(channels.labels[spot]) for spot in node.inputs]
-        layer = node.layer
-        cuts: dict[str, dict[int, np.ndarray]] = {}
-        if node.name in channels.filters:
-            left = channels.left(channels.filters[node.name])
-            changes: dict[str, Any] = {"filters": len(left)}
-            layer = dataclasses.replace(layer, **changes)
-            cuts = {"kernel": {-2: inside[0], -1: left}, "bias": {-1: left}}
-        elif type(layer).__name__ == "Dense":
-            cuts = {"kernel": {-2: inside[0]}}
-        elif type(layer).__name__ == "BatchNormalization":
-            cuts = {name: {-1: inside[0]} for name in ("gamma", "beta", "moving_mean", "moving_variance")}
+    for place, node in enumerate(model.graph.nodes):
+        taken = [channels.labels[spot] for spot in node.inputs]
+        cuts = _cuts(channels, node, taken, channels.labels[place])
         for tree in (params, state):
             if cuts and node.name in tree:
                 tree[node.name] = {name: _cut(array, cuts.get(name, {})) for name, array in tree[node.name].items()}
-        nodes.append(dataclasses.replace(node, layer=layer))
+        nodes.append(dataclasses.replace(node, layer=_smaller(channels, node, taken)))
     made = _of_nodes(model, nodes)
     try:
         made.graph.shapes()
@@ -263,10 +293,49 @@ def _rebuilt(model: Model, channels: _Channels) -> Model:
     return made
 
 
+def _smaller(channels: _Channels, node: Node, taken: Sequence[np.ndarray]) -> Layer:
+    """Return the layer with the numbers of filters or groups that are left."""
+    changes: dict[str, Any] = {}
+    if node.name in channels.filters:
+        changes = {"filters": len(channels.left(channels.filters[node.name]))}
+    elif type(node.layer).__name__ == "GroupNormalization" and getattr(node.layer, "groups", -1) == len(taken[0]):
+        changes = {"groups": len(channels.left(taken[0]))}
+    return dataclasses.replace(node.layer, **changes) if changes else node.layer
+
+
+def _cuts(
+    channels: _Channels, node: Node, taken: Sequence[np.ndarray], made: np.ndarray
+) -> dict[str, dict[int, np.ndarray]]:
+    """Return for the arrays of a layer which places of which axis stay."""
+    kind = type(node.layer).__name__
+    if not taken:
+        return {}
+    inside, left = channels.left(taken[0]), channels.left(made)
+    if len(inside) == len(taken[0]) and len(left) == len(made):
+        return {}
+    if kind in _DEPTHWISE:
+        return {"kernel": {-2: inside}, "bias": {-1: left}}
+    if kind in _PER_CHANNEL:
+        return {name: {-1: inside} for name in _PER_CHANNEL[kind]}
+    if kind == "Dense":
+        return {"kernel": {-2: inside}}
+    if node.name not in channels.filters:
+        return {}
+    if kind in _TRANSPOSED:
+        return {"kernel": {-1: inside, -2: left}, "bias": {-1: left}}
+    if kind in _SEPARABLE:
+        between = channels.left(np.repeat(taken[0], _multiplier(node.layer)))
+        pointwise = {-2: between, -1: left}
+        return {"depthwise_kernel": {-2: inside}, "pointwise_kernel": pointwise, "bias": {-1: left}}
+    return {"kernel": {-2: inside, -1: left}, "bias": {-1: left}}
+
+
 def _cut(array: Any, cuts: Mapping[int, np.ndarray]) -> Any:
     found = np.asarray(array)
     for axis, places in cuts.items():
-        found = np.take(found, places, axis=axis)
+        # One number may serve all channels: the alpha of a PReLU that shares the channel axis.
+        if found.shape[axis] > 1:
+            found = np.take(found, places, axis=axis)
     return jnp.asarray(found)
 
 

@@ -1,4 +1,4 @@
-"""A new head on a trained backbone."""
+"""A network with another end or another beginning: a new head, or an input that is standardised first."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from convista.layers import (
     GlobalAveragePooling2D,
     GlobalAveragePooling3D,
     Layer,
+    Normalization,
 )
 from convista.layers.inference import Node
+from convista.layers.preprocessing import StoredNormalization
 from convista.models.freezing import head, joint
 from convista.models.graph import Graph
 from convista.models.model import Model
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and standard deviation of red, green and blue, 0…1, that torchvision's published weights were learned with."""
 
 _POOLINGS = {2: GlobalAveragePooling1D, 3: GlobalAveragePooling2D, 4: GlobalAveragePooling3D}
 
@@ -77,6 +82,70 @@ def with_new_head(
     result._take_weights(params, state)
     result.preprocessing, result.provenance = model.preprocessing, model.provenance
     return result
+
+
+def with_standardized_input(
+    model: Model, mean: tuple[float, ...] = IMAGENET[0], deviation: tuple[float, ...] = IMAGENET[1]
+) -> Model:
+    """Return a model that first brings each channel to ``(x − mean) / deviation``, with the weights of another.
+
+    Published weights of torchvision were learned on pictures of 0…1 that were standardised so; without it their
+    features are others. As a layer it is saved with the model and cannot be forgotten in use.
+
+    Args:
+        model: A model with one input, which stays as it is.
+        mean: One number a channel, on the scale of 0…1.
+        deviation: Likewise, above 0.
+
+    Returns:
+        The new model, not compiled, with the weights, classes, preprocessing and provenance of the first.
+
+    Raises:
+        ArgumentError: It has several inputs or other channels, or standardises its input already.
+
+    Example:
+        >>> from convista import architectures
+        >>> model = with_standardized_input(architectures.lenet5((32, 32, 3), 10))
+        >>> model.layers[0].name, model.count_params() == architectures.lenet5((32, 32, 3), 10).count_params()
+        ('standardization', True)
+
+    Source: torchvision's documentation, «Models and pre-trained weights»; lecture 004.
+    """
+    graph = model.graph
+    _check_standardizable(graph, mean, deviation)
+    place = graph.inputs[0]
+    name = _free("standardization", {node.name for node in graph.nodes})
+    layer = Normalization(mean=tuple(mean), variance=tuple(one * one for one in deviation), name=name)
+    moved = [
+        dataclasses.replace(node, inputs=tuple(spot + (spot >= place) for spot in node.inputs)) for node in graph.nodes
+    ]
+    nodes = (*moved[: place + 1], Node(name, layer, (place,)), *moved[place + 1 :])
+    result = Model.__new__(Model)
+    outputs = tuple(spot + (spot >= place) for spot in graph.outputs)
+    result._begin(Graph(nodes, graph.inputs, outputs), model.name, model.seed)
+    result._take_weights(model.params, model.state)
+    result.classes, result.preprocessing, result.provenance = model.classes, model.preprocessing, model.provenance
+    return result
+
+
+def _check_standardizable(graph: Graph, mean: tuple[float, ...], deviation: tuple[float, ...]) -> None:
+    channels = len(mean)
+    shapes = [graph.shapes()[place] for place in graph.inputs]
+    if len(shapes) != 1 or shapes[0][-1] != channels or len(deviation) != channels or not all(d > 0 for d in deviation):
+        raise ArgumentError(
+            f"each of {channels} channels has a mean and a deviation above 0",
+            where="with_standardized_input",
+            received=f"inputs of {', '.join(map(str, shapes))}, {len(deviation)} deviations",
+            fix="Give mean and deviation with one number for each channel of the one input",
+        )
+    own = next((node.name for node in graph.nodes if isinstance(node.layer, Normalization | StoredNormalization)), None)
+    if own is not None:
+        raise ArgumentError(
+            "an input is standardised once",
+            where="with_standardized_input",
+            received=f"a model whose {own!r} does so",
+            fix="Use the model as it is",
+        )
 
 
 def _free(name: str, taken: set[str]) -> str:

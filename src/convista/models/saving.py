@@ -134,9 +134,9 @@ def save_weights(model: Model, path: str | Path) -> None:
     weights.write_weights(_target(path, ".safetensors", rule, "save_weights"), _tensors(model))
 
 
-def load_weights(model: Model, path: str | Path, *, head: bool = True) -> pretrained.Loaded:
+def load_weights(model: Model, path: str | Path, *, head: bool = True, offline: bool = False) -> pretrained.Loaded:
     """Read weights of this architecture; see :meth:`Model.load_weights`."""
-    return pretrained.load(model, path, head=head)
+    return pretrained.load(model, path, head=head, offline=offline)
 
 
 def to_json(model: Model) -> str:
@@ -365,10 +365,12 @@ def _optimizer_tensors(model: Model) -> dict[str, np.ndarray]:
 def _take_optimizer(model: Model, config: Mapping[str, Any], tensors: Mapping[str, np.ndarray], path: str) -> None:
     training = config.get("training") or {}
     stored = {name: array for name, array in tensors.items() if _OPTIMIZER_TENSOR.fullmatch(name)}
-    if model._compilation is None or not stored:
+    if model._compilation is None:
         if stored:
             raise ModelFileError("an optimizer's memory has an optimizer", where=path, received="tensors without one")
         return
+    if not stored and "step" not in training:
+        return  # it was compiled, and never trained
     model._start_optimizer()
     template = model.train_state.opt_state
     leaves, structure = jax.tree.flatten(template)

@@ -151,12 +151,17 @@ def refuse_augmented(source: Any, where: str) -> None:
         ArgumentError: It does.
     """
     if getattr(source, "augments", False):
+        fix = (
+            'Give the pictures themselves, or flow(…, subset="validation"), or a flow of an ImageDataGenerator '
+            "without ranges and flips"
+        )
+        if hasattr(source, "in_order"):
+            fix = "Give its .validation or .test, or .in_order(), the training pictures as they are"
         raise ArgumentError(
             "only the pictures of training are augmented: a score on changed pictures tells about no picture",
             where=where,
             received=f"{type(source).__name__} that changes pictures at random",
-            fix='Give the pictures themselves, or flow(…, subset="validation"), or a flow of an ImageDataGenerator '
-            "without ranges and flips",
+            fix=fix,
         )
 
 
@@ -252,7 +257,8 @@ def checked(given: Any, input_shape: Shape, *, where: str, keeps_size: bool = Tr
                 "the steps of training are compiled, and an albumentations transform is Python code for one picture",
                 where=where,
                 received=type(layer).__name__,
-                fix="Write model.fit(ImageDataGenerator(augmentation=compose).flow(x, y))",
+                fix="Write model.fit(ImageDataGenerator(augmentation=compose).flow(x, y)), or for a folder "
+                "model.fit(image_folder(path, augmentation=compose))",
             )
         if not isinstance(layer, Layer) or not layer.only_in_training:
             raise ArgumentError(

@@ -240,6 +240,11 @@ class Stream:
         self._batch_size = 0
 
     @property
+    def largest(self) -> int:
+        """Examples in the largest batch so far."""
+        return self._batch_size
+
+    @property
     def steps(self) -> int | None:
         """Batches in an epoch, if the source knows."""
         return len(self.source) if hasattr(self.source, "__len__") else None

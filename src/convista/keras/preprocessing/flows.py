@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -82,16 +83,17 @@ def _checked(picture: Any, shape: tuple[int, ...]) -> np.ndarray:
 def _changed(layers: tuple[Any, ...], x: np.ndarray, seed: int, number: int, batch: int) -> Any:
     import jax
 
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), number), batch)
+    return _program(layers)(x, key)
+
+
+@functools.lru_cache(maxsize=16)
+def _program(layers: tuple[Any, ...]) -> Callable[..., Any]:
+    """Return the compiled changes; those of the generators used last are kept."""
     from convista.kernels.compiler import compile_function
     from convista.training.augmentation import augment
 
-    if layers not in _PROGRAMS:
-        _PROGRAMS[layers] = compile_function(lambda x, key: augment(layers, x, key))
-    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), number), batch)
-    return _PROGRAMS[layers](x, key)
-
-
-_PROGRAMS: dict[tuple[Any, ...], Callable[..., Any]] = {}
+    return compile_function(lambda x, key: augment(layers, x, key))
 
 
 def _fills(layer: Any) -> bool:
