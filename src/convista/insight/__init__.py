@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convista.insight.dense import DenseMatrix as DenseMatrix
     from convista.insight.dense import as_dense as as_dense
+    from convista.insight.traces import Trace as Trace
+    from convista.insight.traces import trace as trace
     from convista.insight.variants import show_augmented as show_augmented
 
 _NAMES = {
     "DenseMatrix": "convista.insight.dense",
     "as_dense": "convista.insight.dense",
+    "Trace": "convista.insight.traces",
+    "trace": "convista.insight.traces",
     "show_augmented": "convista.insight.variants",
 }
 
