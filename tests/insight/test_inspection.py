@@ -62,6 +62,19 @@ def test_the_rest_of_the_network_gives_the_same_answer_wherever_it_begins(layer:
         assert not np.allclose(other, answer, atol=1e-4)  # the value that is given counts, also inside a block
 
 
+def test_in_mixed_precision_values_are_those_inside_the_network() -> None:
+    model = small()
+    model.policy = "mixed_bfloat16"
+    nodes = model.graph.nodes
+    places = range(1, len(nodes))
+    for place, found in zip(places, values(model, X, tuple(places)), strict=True):
+        inside = nodes[place].name not in ("normalized", "answer")  # these two are computed in float32
+        assert (found.view(np.uint32) % (1 << 16) == 0).all() == inside, nodes[place].name
+        alone = values(model, X, (place,))[0]
+        np.testing.assert_allclose(alone, found, rtol=2**-6, atol=1e-3)
+    np.testing.assert_allclose(values(model, X, (len(nodes) - 1,))[0], model.predict(X), rtol=1e-6)
+
+
 def test_layers_with_positions_and_with_kernels() -> None:
     assert spatial_layers(small()) == ["first", "pooled", "second", "normalized", "both"]
     assert convolutions(small()) == ["first", "second"]

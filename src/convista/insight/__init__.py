@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convista.insight.dense import DenseMatrix as DenseMatrix
     from convista.insight.dense import as_dense as as_dense
+    from convista.insight.slides import Slide as Slide
+    from convista.insight.slides import slide as slide
     from convista.insight.traces import Trace as Trace
     from convista.insight.traces import trace as trace
     from convista.insight.variants import show_augmented as show_augmented
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 _NAMES = {
     "DenseMatrix": "convista.insight.dense",
     "as_dense": "convista.insight.dense",
+    "Slide": "convista.insight.slides",
+    "slide": "convista.insight.slides",
     "Trace": "convista.insight.traces",
     "trace": "convista.insight.traces",
     "show_augmented": "convista.insight.variants",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,9 +27,10 @@ class Patch:
         flattened: The shape that was flattened, where the window is a ``Dense`` layer's row behind ``Flatten``.
 
     Example:
-        >>> patch = Patch("", np.array([[1.0], [2.0]]), np.array([[0], [1]]), np.array([True, True]), np.array([0]))
-        >>> dataclasses.replace(patch, kernel=np.array([[3.0], [-1.0]])).products.ravel().tolist()
-        [3.0, -2.0]
+        >>> seen, weights, places = np.array([[1.0], [2.0]]), np.array([[3.0], [-1.0]]), np.array([[0], [1]])
+        >>> patch = Patch("", seen, places, np.array([True, True]), np.array([0]), weights)
+        >>> patch.products.ravel().tolist(), patch.total
+        ([3.0, -2.0], 1.0)
     """
 
     name: str
@@ -116,7 +116,7 @@ def gathered(window: Window, sizes: tuple[int, ...], spots: Sequence[int]) -> tu
         )
     ]
     places = np.stack(np.meshgrid(*lines, indexing="ij"), -1)
-    return places, ((places >= 0) & (places < sizes)).all(-1)
+    return places, _inside(places, sizes)
 
 
 def scattered(window: TransposedWindow, sizes: tuple[int, ...], spots: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -142,8 +142,12 @@ def scattered(window: TransposedWindow, sizes: tuple[int, ...], spots: Sequence[
         lines.append(reached // stride)
         whole.append(reached % stride == 0)
     places = np.stack(np.meshgrid(*lines, indexing="ij"), -1)
-    fits = np.stack(np.meshgrid(*whole, indexing="ij"), -1).all(-1)
-    return places, fits & ((places >= 0) & (places < sizes)).all(-1)
+    fits: np.ndarray = np.all(np.stack(np.meshgrid(*whole, indexing="ij"), -1), -1)
+    return places, np.logical_and(fits, _inside(places, sizes))
+
+
+def _inside(places: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
+    return np.asarray(np.all((places >= 0) & (places < sizes), -1))
 
 
 def seen(x: np.ndarray, places: np.ndarray, inside: np.ndarray, channels: np.ndarray) -> np.ndarray:

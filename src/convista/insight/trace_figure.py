@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,14 +123,13 @@ def _draw_numbers(axes: Axes, title: str, values: np.ndarray, outside: np.ndarra
     image = axes.imshow(values, cmap=_colours(low < 0), vmin=low, vmax=limit, interpolation="nearest")
     rows, columns = values.shape
     if max(rows, columns) <= WIDEST:
-        width = 72 * _SIDE / max(rows, columns)
-        for row in range(rows):
-            for column in range(columns):
-                if outside is not None and outside[row, column]:
-                    continue
-                dark = _is_dark(image.cmap(image.norm(values[row, column])))
-                text, colour = shown(_short(values[row, column])), "white" if dark else "black"
-                size = min(9.5, 1.45 * width / len(text))  # a digit is about 0.64 of the size wide
+        texts = [[shown(_short(value)) for value in line] for line in values]
+        longest = max(len(text) for line in texts for text in line)
+        size = min(9.5, 1.45 * 72 * _SIDE / max(rows, columns) / longest)  # a digit is about 0.64 of the size wide
+        for row, column in np.ndindex(rows, columns):
+            if outside is None or not outside[row, column]:
+                colour = "white" if _is_dark(image.cmap(image.norm(values[row, column]))) else "black"
+                text = texts[row][column]
                 axes.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
     for row, column in np.argwhere(outside) if outside is not None else ():
         corner = (column - 0.5, row - 0.5)
@@ -149,7 +147,7 @@ def _short(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _is_dark(colour: Sequence[float]) -> bool:
+def _is_dark(colour: Any) -> bool:
     return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] < 0.5
 
 

@@ -74,7 +74,7 @@ def sections(trace: Trace) -> list[Section]:
 def _agreement(trace: Trace) -> str:
     if not trace.difference:
         return "the same"
-    return f"float32; {trace.difference:.1e} away, {trace.tolerance:.1e} allowed".replace("-", "−")
+    return f"{trace.precision}; {trace.difference:.1e} away, {trace.tolerance:.1e} allowed".replace("-", "−")
 
 
 def where_it_looks(patch: Patch) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from convista.models.model import Model
 
 AXES = {0: (), 1: ("position",), 2: ("row", "col"), 3: ("depth", "row", "col")}
-_UNIT = 2.0**-24
-# Matrix units of accelerators round float32 operands to 10 bits of mantissa (TF32) unless told not to.
-_ACCELERATOR_UNIT = 2.0**-11
+# Half of the last place, relative to the number. Accelerators round what they multiply to the 11 bits of TF32, unless
+# they are told not to.
+_UNITS = {"float32": 2.0**-24, "TF32": 2.0**-11, "bfloat16": 2.0**-9}
 
 
 class TraceMismatchError(RuntimeError):
@@ -50,9 +50,9 @@ class Trace:
         patches: What the window saw, with kernel, places and products; none for layers without a window.
         lines: The calculation, a line for each step; the last has the result.
         computed: What the network computed, in its own arithmetic.
-        tolerance: How far float32 may be from the exact result of these numbers.
+        tolerance: How far its precision may lead away from the exact result of these numbers.
         winner: The input cell, with its channel, that was taken over: max pooling, reshaping.
-        picture: The network's input, without the batch axis.
+        precision: In which the network computed it: ``"float32"``, ``"bfloat16"``, or ``"TF32"`` on accelerators.
 
     Example:
         >>> from convista import Input, Sequential
@@ -85,7 +85,7 @@ class Trace:
     computed: float
     tolerance: float
     winner: tuple[int, ...] | None = None
-    picture: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32), repr=False)
+    precision: str = "float32"
 
     @property
     def value(self) -> float:
@@ -94,8 +94,10 @@ class Trace:
 
     @property
     def difference(self) -> float:
-        """How far the network's float32 is from it."""
-        if self.value == self.computed or (math.isnan(self.value) and math.isnan(self.computed)):
+        """How far what the network computed is from it."""
+        with np.errstate(over="ignore"):
+            kept = float(np.float32(self.value))  # beyond float32 there is only infinity
+        if kept == self.computed or (math.isnan(kept) and math.isnan(self.computed)):
             return 0.0
         return abs(self.value - self.computed)
 
@@ -125,7 +127,7 @@ class Trace:
         return page(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON; what lies behind ``taken`` and ``picture`` is left out."""
+        """Return plain data, ready for JSON; the whole input, ``taken``, is left out."""
         return {
             "layer": self.layer,
             "kind": self.kind,
@@ -140,6 +142,7 @@ class Trace:
             "computed": self.computed,
             "difference": self.difference,
             "tolerance": self.tolerance,
+            "precision": self.precision,
         }
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -212,7 +215,7 @@ def trace(
     node = nodes[place]
     *taken, output = (array[0] for array in values(model, found.x, (*node.inputs, place)))
     named = {"depth": depth, "row": row, "col": col, "position": position, "channel": channel}
-    where = f"trace, {node.where}"
+    where, precision = f"trace, {node.where}", _precision(model, place)
     axes, spots = _cell(cell, {name: spot for name, spot in named.items() if spot is not None}, output.shape, where)
     question = Question(
         node.layer,
@@ -223,7 +226,7 @@ def trace(
         tuple(nodes[spot].name for spot in node.inputs),
         spots,
         output.shape,
-        _unit(),
+        _UNITS[precision],
         _flattened(nodes, node),
     )
     steps = walk(question)
@@ -241,7 +244,7 @@ def trace(
         float(output[spots]),
         steps.error,
         steps.winner,
-        np.asarray(found.x[0]),
+        precision,
     )
     _check(result)
     return result
@@ -251,10 +254,13 @@ def _arrays(tree: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
     return {key: np.asarray(array) for key, array in tree.get(name, {}).items()}
 
 
-def _unit() -> float:
+def _precision(model: Model, place: int) -> str:
     import jax
 
-    return _UNIT if jax.default_backend() == "cpu" else _ACCELERATOR_UNIT
+    layer = model.graph.nodes[place].layer
+    if model.policy == "mixed_bfloat16" and place not in model.graph.outputs and not layer.in_float32:
+        return "bfloat16"
+    return "float32" if jax.default_backend() == "cpu" else "TF32"
 
 
 def _flattened(nodes: Sequence[Any], node: Any) -> tuple[int, ...]:
@@ -269,7 +275,7 @@ def _flattened(nodes: Sequence[Any], node: Any) -> tuple[int, ...]:
 
 
 def _check(result: Trace) -> None:
-    if not result.difference <= result.tolerance:
+    if result.difference != 0 and not result.difference <= result.tolerance:
         raise TraceMismatchError(
             f"{result.title}: the network computed {result.computed!r}, the walk arrives at {result.value!r}; they "
             f"differ by {result.difference:.3g}, more than {result.tolerance:.3g}. This is a mistake in Convista, or "

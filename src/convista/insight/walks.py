@@ -94,9 +94,10 @@ class Question:
     def rounding(self, terms: int) -> float:
         """Return how far a sum of so many terms may be off, relative to the sum of their absolute values.
 
-        Rounding errors wander like a drunkard: with the root of the number of steps.
+        Rounding errors wander like a drunkard: with the root of the number of steps. Measured on 30 layers, 240 cells
+        of the lecture convnet among them: at most a tenth of this.
         """
-        return self.unit * (8 + 4 * math.sqrt(terms))
+        return self.unit * (4 + math.sqrt(terms))
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +193,7 @@ def _separable(question: Question) -> Walk:
         return Patch("pointwise", values, places, np.ones(ones, bool), np.arange(len(channels)), kernel)
 
     second = patch(question.channel)
-    spread = np.abs(first.products).reshape(-1, len(channels)).sum(0) @ np.abs(second.kernel).ravel()
+    spread = np.abs(first.products).reshape(-1, len(channels)).sum(0) @ np.abs(_exact(second.kernel)).ravel()
     return _summed(
         question, patch, "Σ (Σ patch · depthwise kernel) · pointwise kernel", (first,), float(spread), first.values.size
     )
