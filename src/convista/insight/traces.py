@@ -264,8 +264,10 @@ def _precision(model: Model, place: int) -> str:
 
 
 def _flattened(nodes: Sequence[Any], node: Any) -> tuple[int, ...]:
-    """Return the shape that a Flatten right before a layer took, if it is known."""
+    """Return the shape that a Flatten before a layer took, if it is known; dropout between changes no place."""
     before = nodes[node.inputs[0]]
+    while before.layer.only_in_training and before.inputs:
+        before = nodes[before.inputs[0]]
     if not isinstance(before.layer, Flatten):
         return ()
     from convista.layers.inference import infer
