@@ -135,6 +135,7 @@ def test_both_steps_of_a_separable_convolution():
     text = str(model.trace(np.ones((6, 6, 2), np.float32), "both", 1, 1, 0))
     assert "depthwise, input channel 0 → 1, row 1…3, col 1…3" in text or "depthwise, input channel 1 → 2" in text
     assert "pointwise: products of the channels" in text
+    assert len(re.findall(r"^all ", text, flags=re.MULTILINE)) == 1  # what the first step makes is mixed, not added
 
 
 def test_dense_lists_the_largest_contributions_before_flatten():

@@ -155,7 +155,8 @@ def _sums(patch: Patch) -> Section:
     rest = len(patch.channels) - len(columns)
     if rest:
         rows.append((f"{rest:,} others", shown(patch.total - float(patch.sums[columns].sum()))))
-    rows.append(("all", shown(patch.total)))
+    if patch.name != "depthwise":  # its sums are mixed, not added
+        rows.append(("all", shown(patch.total)))
     title = f"{patch.name}: products of the channels" if patch.name == "pointwise" else "sums of the input channels"
     return Section(title, header=("channel", "sum"), rows=tuple(rows))
 
@@ -306,10 +307,17 @@ def _html_table(section: Section) -> str:
     def align(column: int) -> str:
         return "left" if column == 0 or section.header[column] == "calculation" else "right"
 
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in section.header)
+    padding = "padding:1px 8px 1px 0"
+    head = "".join(
+        f'<th style="text-align:{align(column)};{padding}">{html.escape(name)}</th>'
+        for column, name in enumerate(section.header)
+    )
     rows = "".join(
         "<tr>"
-        + "".join(f'<td style="text-align:{align(column)}">{html.escape(cell)}</td>' for column, cell in enumerate(row))
+        + "".join(
+            f'<td style="text-align:{align(column)};{padding}">{html.escape(cell)}</td>'
+            for column, cell in enumerate(row)
+        )
         + "</tr>"
         for row in section.rows
     )
