@@ -67,7 +67,7 @@ inline void convolution_forward(const ConvolutionGeometry& g, const Bfloat16* x,
   job.packed = static_cast<Bfloat16*>(workers.shared(static_cast<size_t>(g.groups * job.group_size()) * sizeof(Bfloat16)));
   workers.run(static_cast<int>(g.groups * job.column_tiles()), [&](int task) { pack_forward(job, w, task); });
   plan_job(job, 0);
-  const Bfloat16Call call{x, bias, relu, y};
+  const Bfloat16Call<Bfloat16> call{x, bias, relu, y};
   workers.run(static_cast<int>(job.tasks), [&](int task) { gather_task(job, call, task, workers); });
 }
 
@@ -86,7 +86,7 @@ inline void convolution_input_gradient(const ConvolutionGeometry& g, const Bfloa
     weights = larger(weights, g.groups * job.group_size());
   }
   auto* packed = static_cast<Bfloat16*>(workers.shared(static_cast<size_t>(larger(weights, 1)) * sizeof(Bfloat16)));
-  const Bfloat16Call call{dy, nullptr, false, dx};
+  const Bfloat16Call<Bfloat16> call{dy, nullptr, false, dx};
   for (int64_t i = 0; i < classes; ++i) {  // one after the other: each is a whole picture's worth of work
     Bfloat16Job job{class_gather(g, i), packed, 0, 0, 0, 0};
     if (job.gather.positions() == 0) continue;

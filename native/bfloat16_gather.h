@@ -84,22 +84,24 @@ inline void pack_transposed(const Bfloat16Job& job, const int64_t kernel[3], con
   }
 }
 
+// Targets are bfloat16, or float32 for who goes on with the sums.
+template <typename Number>
 struct Bfloat16Call {
   const Bfloat16* source;
   const float* bias;
   bool relu;
-  Bfloat16* target;
+  Number* target;
 };
 
 // Two whole column tiles.
-template <bool Bias, bool Relu>
-inline void finish_whole_rows(const float* sums, int64_t rows, const Bfloat16Call& call, int64_t channel, const int64_t* targets) {
+template <bool Bias, bool Relu, typename Number>
+inline void finish_whole_rows(const float* sums, int64_t rows, const Bfloat16Call<Number>& call, int64_t channel, const int64_t* targets) {
   constexpr int kParts = 2 * kTile / kWidth;
   Vector bias[kParts]{};
   if constexpr (Bias)
     for (int i = 0; i < kParts; ++i) bias[i] = load(call.bias + channel + i * kWidth);
   for (int64_t row = 0; row < rows; ++row, sums += 2 * kTile) {
-    Bfloat16* to = call.target + targets[row] + channel;
+    Number* to = call.target + targets[row] + channel;
     CONVISTA_UNROLL
     for (int i = 0; i < kParts; ++i) {
       Vector value = load(sums + i * kWidth);
@@ -111,7 +113,8 @@ inline void finish_whole_rows(const float* sums, int64_t rows, const Bfloat16Cal
 }
 
 // Two column tiles of 32 rows at most: a block of sums small enough for the first-level cache.
-inline void finish_rows(const float* sums, int64_t rows, const Bfloat16Call& call, int64_t channel, int64_t channels, const int64_t* targets) {
+template <typename Number>
+void finish_rows(const float* sums, int64_t rows, const Bfloat16Call<Number>& call, int64_t channel, int64_t channels, const int64_t* targets) {
   if (channels == 2 * kTile) {
     if (call.bias) {
       return call.relu ? finish_whole_rows<true, true>(sums, rows, call, channel, targets)
@@ -130,7 +133,8 @@ inline void finish_rows(const float* sums, int64_t rows, const Bfloat16Call& cal
     }
 }
 
-inline void multiply_group(const Bfloat16Job& job, const Bfloat16Call& call, int64_t group, const Bfloat16* rows, int64_t count,
+template <typename Number>
+void multiply_group(const Bfloat16Job& job, const Bfloat16Call<Number>& call, int64_t group, const Bfloat16* rows, int64_t count,
                            const int64_t* targets) {
   alignas(64) float sums[2 * kTile * 2 * kTile];
   const int64_t tiles = job.column_tiles(), of_group = job.gather.group_targets();
@@ -159,7 +163,8 @@ inline void list_targets(const Gather& gather, int64_t first, int64_t count, Pos
   for (int64_t i = 0; i < count; ++i, next(gather, position)) targets[i] = target_offset(gather, position);
 }
 
-inline void gather_task(const Bfloat16Job& job, const Bfloat16Call& call, int64_t task, Workers& workers) {
+template <typename Number>
+void gather_task(const Bfloat16Job& job, const Bfloat16Call<Number>& call, int64_t task, Workers& workers) {
   const Gather& gather = job.gather;
   const int64_t end = smaller((task + 1) * job.unit, gather.batch * gather.positions());
   const Segment all{0, gather.axis[0].taps * gather.axis[1].taps, 0, 0};

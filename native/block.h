@@ -42,8 +42,9 @@ void for_windows(const PoolingGeometry& pooling, const Body& body) {
           body(window++, n * image + p0 * pooling.size[0] * plane + p1 * pooling.size[1] * row + p2 * pooling.size[2] * pooling.channels);
 }
 
-// The first of the largest cells wins, NaN before everything, as in max_pooling_forward.
-inline void pool_block(const PoolingGeometry& pooling, const float* from, const float* bias, bool relu, float* y, uint8_t* winner) {
+// The first of the largest cells wins, NaN before everything, as in max_pooling_forward; y is float32 or bfloat16, rounded once.
+template <typename Number>
+void pool_block(const PoolingGeometry& pooling, const float* from, const float* bias, bool relu, Number* y, uint8_t* winner) {
   int64_t cells[kMostCells];
   const int64_t count = list_cells(pooling, cells);
   for_windows(pooling, [&](int64_t window, int64_t first) {
@@ -67,7 +68,7 @@ inline void pool_block(const PoolingGeometry& pooling, const float* from, const 
   });
 }
 
-// Cut by shape: images × bands along the first axis that has more than one window.
+// Cut by shape: groups of images, or bands of single images along the first axis that has more than one window.
 struct BlockCut {
   int axis;
   int64_t groups, bands;
@@ -88,34 +89,59 @@ inline BlockCut cut_block(const ConvolutionGeometry& g, const PoolingGeometry& p
     cut.groups = smaller(g.batch, divide_up(divide_up(g.batch, kBlockBytes / bytes), 4) * 4);
   }
   if (cut.groups * cut.bands < kBlockTasks) {
+    cut.groups = smaller(g.batch, kBlockTasks);
     const int64_t wanted = divide_up(kBlockTasks, cut.groups), useful = positions / kBandPositions;
-    cut.bands = larger(cut.bands, smaller(rows, smaller(wanted, useful)));
+    // Only pictures that are alone have bands: those of two would not be one piece of y.
+    if (cut.groups == g.batch) cut.bands = larger(cut.bands, smaller(rows, smaller(wanted, useful)));
   }
   return cut;
 }
 
-inline void block_forward_task(const ConvolutionGeometry& whole, const PoolingGeometry& windows, const BlockCut& cut, float* packed,
-                               const float* x, const float* bias, bool relu, float* y, uint8_t* winner, int64_t task, Workers& workers) {
+// What one task makes: some pictures, or a band of one.
+struct BlockPart {
+  ConvolutionGeometry g;
+  PoolingGeometry pooling;
+  int64_t source, target;  // where its pictures and what it writes begin, in numbers
+  int64_t sums() const { return g.batch * volume_of(g.out) * g.out_channels; }
+};
+
+inline BlockPart block_part(const ConvolutionGeometry& whole, const PoolingGeometry& windows, const BlockCut& cut, int64_t task) {
   const int64_t group = task / cut.bands, band = task % cut.bands, axis = cut.axis;
   const int64_t image = whole.batch * group / cut.groups, images = whole.batch * (group + 1) / cut.groups - image;
   const int64_t row = windows.out[axis] * band / cut.bands, rows = windows.out[axis] * (band + 1) / cut.bands - row;
-  ConvolutionGeometry g = whole;
-  PoolingGeometry pooling = windows;
-  g.batch = pooling.batch = images;
-  g.before[axis] -= row * windows.size[axis] * g.stride[axis];
-  g.out[axis] = rows * windows.size[axis];
-  pooling.out[axis] = rows;
-  for (int i = 0; i < 3; ++i) pooling.in[i] = g.out[i];
-  GatherJob job{forward_gather(g), {}, packed, 1, 0, 0};
+  BlockPart part{whole, windows, image * volume_of(whole.in) * whole.in_channels, 0};
+  part.g.batch = part.pooling.batch = images;
+  part.g.before[axis] -= row * windows.size[axis] * whole.stride[axis];
+  part.g.out[axis] = rows * windows.size[axis];
+  part.pooling.out[axis] = rows;
+  for (int i = 0; i < 3; ++i) part.pooling.in[i] = part.g.out[i];
+  // Axes before the band's have one window, so a band is one piece of y.
+  const int64_t band_size = volume_of(windows.out) / windows.out[axis] * whole.out_channels;
+  part.target = image * volume_of(windows.out) * whole.out_channels + row * band_size;
+  return part;
+}
+
+inline void block_forward_task(const BlockPart& part, float* packed, const float* x, const float* bias, bool relu, float* y, uint8_t* winner,
+                               Workers& workers) {
+  GatherJob job{forward_gather(part.g), {}, packed, 1, 0, 0};
   place_segments(job.gather, static_cast<Segment*>(workers.scratch(3, segments_needed(job.gather) * sizeof(Segment))));
   job.units = gather_units(job.gather);
-  auto* sums = static_cast<float*>(workers.scratch(2, static_cast<size_t>(images * volume_of(g.out) * g.out_channels) * sizeof(float)));
-  const GatherCall call{x + image * job.gather.source_image(), nullptr, false, sums};
+  auto* sums = static_cast<float*>(workers.scratch(2, static_cast<size_t>(part.sums()) * sizeof(float)));
+  const GatherCall call{x + part.source, nullptr, false, sums};
   for (int64_t unit = 0; unit < job.units.count; ++unit) gather_task(job, call, unit, workers);
-  // Axes before the band's have one window, so a band is one piece of y.
-  const int64_t band_size = volume_of(windows.out) / windows.out[axis] * g.out_channels;
-  const int64_t to = image * volume_of(windows.out) * g.out_channels + row * band_size;
-  pool_block(pooling, sums, bias, relu, y + to, winner ? winner + to : nullptr);
+  pool_block(part.pooling, sums, bias, relu, y + part.target, winner ? winner + part.target : nullptr);
+}
+
+// The sums of a depthwise convolution are pooled picture by picture.
+template <typename Number>
+void pool_pictures(const ConvolutionGeometry& g, PoolingGeometry pooling, const float* sums, const float* bias, bool relu, Number* y,
+                   uint8_t* winner, Workers& workers) {
+  const int64_t from = volume_of(g.out) * g.out_channels, to = volume_of(pooling.out) * g.out_channels;
+  pooling.batch = 1;
+  for (int i = 0; i < 3; ++i) pooling.in[i] = g.out[i];
+  workers.run(static_cast<int>(g.batch), [&](int n) {
+    pool_block(pooling, sums + n * from, bias, relu, y + n * to, winner ? winner + n * to : nullptr);
+  });
 }
 
 inline void block_forward(const ConvolutionGeometry& given, const PoolingGeometry& pooling, const float* x, const float* w,
@@ -125,14 +151,7 @@ inline void block_forward(const ConvolutionGeometry& given, const PoolingGeometr
   if (is_depthwise(g)) {
     auto* sums = static_cast<float*>(workers.shared(static_cast<size_t>(g.batch * volume_of(g.out) * g.out_channels) * sizeof(float)));
     depthwise_forward(g, x, w, nullptr, false, sums, workers);
-    const int64_t from = volume_of(g.out) * g.out_channels, to = volume_of(pooling.out) * g.out_channels;
-    PoolingGeometry one = pooling;
-    one.batch = 1;
-    for (int i = 0; i < 3; ++i) one.in[i] = g.out[i];
-    workers.run(static_cast<int>(g.batch), [&](int n) {
-      pool_block(one, sums + n * from, bias, relu, y + n * to, winner ? winner + n * to : nullptr);
-    });
-    return;
+    return pool_pictures(g, pooling, sums, bias, relu, y, winner, workers);
   }
   const Gather gather = forward_gather(g);
   const Blocks blocks = blocks_of(gather);
@@ -145,7 +164,7 @@ inline void block_forward(const ConvolutionGeometry& given, const PoolingGeometr
   });
   const BlockCut cut = cut_block(g, pooling);
   workers.run(static_cast<int>(cut.groups * cut.bands), [&](int task) {
-    block_forward_task(g, pooling, cut, packed, x, bias, relu, y, winner, task, workers);
+    block_forward_task(block_part(g, pooling, cut, task), packed, x, bias, relu, y, winner, workers);
   });
 }
 

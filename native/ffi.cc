@@ -292,7 +292,8 @@ std::string check_winner(const ffi::AnyBuffer& winner, Sizes y) {
   return "the winners have the shape of the output";
 }
 
-ffi::Error block_forward(ffi::ThreadPool threads, Floats x, Floats w, Floats bias, FloatsOut y, ffi::RemainingRets optional_winner,
+template <typename Kind>
+ffi::Error block_forward(ffi::ThreadPool threads, In<Kind> x, Floats w, Floats bias, Out<Kind> y, ffi::RemainingRets optional_winner,
                          Integers window, Integers strides, Integers before, Integers after, Integers dilation,
                          int64_t groups, bool relu) {
   ConvolutionGeometry geometry;
@@ -315,13 +316,14 @@ ffi::Error block_forward(ffi::ThreadPool threads, Floats x, Floats w, Floats bia
   if (empty(*y)) return ffi::Error::Success();
   if (empty(x) || empty(w)) return wrong("block", "an input and a kernel have at least one number");
   return guarded(threads, [&](Workers& workers) {
-    chosen().block_forward(geometry, pooling, x.typed_data(), w.typed_data(), bias.typed_data(), relu, y->typed_data(), winner,
-                           workers);
+    Kind::kernels().block_forward(geometry, pooling, numbers<Kind>(x), w.typed_data(), bias.typed_data(), relu, numbers<Kind>(y), winner,
+                                  workers);
   });
 }
 
 // Returns the gradients that `by_input`, `by_kernel` and `by_bias` ask for. The last operand is left out where windows have one cell.
-ffi::Error block_gradient(ffi::ThreadPool threads, Floats x, Floats w, Floats y, Floats dy, ffi::RemainingArgs optional_winner,
+template <typename Kind>
+ffi::Error block_gradient(ffi::ThreadPool threads, In<Kind> x, Floats w, In<Kind> y, In<Kind> dy, ffi::RemainingArgs optional_winner,
                           ffi::RemainingRets results, Integers window, Integers strides, Integers before, Integers after,
                           Integers dilation, int64_t groups, bool relu, bool by_input, bool by_kernel, bool by_bias) {
   ConvolutionGeometry geometry;
@@ -348,21 +350,25 @@ ffi::Error block_gradient(ffi::ThreadPool threads, Floats x, Floats w, Floats y,
   if (!problem.empty()) return wrong(name, problem);
   const int64_t filters[] = {geometry.out_channels};
   const Integers shapes[] = {x.dimensions(), w.dimensions(), Integers(filters, 1)};
-  float* gradients[3] = {};
+  void* gradients[3] = {};
   const bool nothing = empty(y) || empty(x) || empty(w);
   for (std::size_t i = 0, number = 0; i < 3; ++i) {
     if (!wanted[i]) continue;
-    const auto given = results.get<Floats>(number++);
-    if (!given.has_value()) return wrong(name, "gradients are float32");
-    FloatsOut buffer = *given;
+    const auto given = results.get<ffi::AnyBuffer>(number++);
+    if (!given.has_value()) return given.error();
+    ffi::Result<ffi::AnyBuffer> buffer = *given;
+    if (buffer->element_type() != (i == 0 ? x.element_type() : ffi::F32)) {
+      return wrong(name, "a gradient by the input has its dtype, the others are float32");
+    }
     if (!equal(buffer->dimensions(), shapes[i])) return wrong(name, "a gradient has the shape of what it belongs to");
-    gradients[i] = buffer->typed_data();
+    gradients[i] = buffer->untyped_data();
     if (nothing) fill_zero(buffer);
   }
   if (nothing) return ffi::Error::Success();
   return guarded(threads, [&](Workers& workers) {
-    chosen().block_gradient(geometry, pooling, x.typed_data(), w.typed_data(), winner, y.typed_data(), dy.typed_data(), relu,
-                            gradients[0], gradients[1], gradients[2], workers);
+    Kind::kernels().block_gradient(geometry, pooling, numbers<Kind>(x), w.typed_data(), winner, numbers<Kind>(y), numbers<Kind>(dy), relu,
+                                   static_cast<typename Kind::Number*>(gradients[0]), static_cast<float*>(gradients[1]),
+                                   static_cast<float*>(gradients[2]), workers);
   });
 }
 
@@ -398,6 +404,13 @@ using convista::Integers;
 #define CONVISTA_INPUT_GRADIENT(kind) CONVISTA_PICTURES(kind).Arg<Floats>().CONVISTA_RESULT(kind).CONVISTA_CONVOLUTION_STEPS
 #define CONVISTA_KERNEL_GRADIENT(kind) \
   CONVISTA_PICTURES(kind).CONVISTA_PICTURES(kind).Ret<Floats>().RemainingRets().CONVISTA_CONVOLUTION_STEPS
+#define CONVISTA_BLOCK(kind)                                                                        \
+  CONVISTA_PICTURES(kind).Arg<Floats>().Arg<Floats>().CONVISTA_RESULT(kind).RemainingRets()          \
+      .Attr<Integers>("window").CONVISTA_CONVOLUTION_STEPS.Attr<bool>("relu")
+#define CONVISTA_BLOCK_GRADIENT(kind)                                                                                              \
+  CONVISTA_PICTURES(kind).Arg<Floats>().CONVISTA_PICTURES(kind).CONVISTA_PICTURES(kind).RemainingArgs().RemainingRets()             \
+      .Attr<Integers>("window").CONVISTA_CONVOLUTION_STEPS.Attr<bool>("relu").Attr<bool>("by_input").Attr<bool>("by_kernel")        \
+      .Attr<bool>("by_bias")
 #define CONVISTA_MAX(kind) CONVISTA_PICTURES(kind).CONVISTA_RESULT(kind).RemainingRets().Attr<Integers>("window").CONVISTA_STEPS
 #define CONVISTA_MAX_GRADIENT(kind) \
   CONVISTA_PICTURES(kind).Arg<ffi::AnyBuffer>().CONVISTA_RESULT(kind).Attr<Integers>("window").CONVISTA_STEPS
@@ -410,17 +423,12 @@ CONVISTA_HANDLERS(max_pooling_forward, CONVISTA_MAX);
 CONVISTA_HANDLERS(max_pooling_gradient, CONVISTA_MAX_GRADIENT);
 CONVISTA_HANDLERS(sum_pooling_forward, CONVISTA_SUM);
 CONVISTA_HANDLERS(sum_pooling_gradient, CONVISTA_SUM);
-CONVISTA_HANDLER(convista_block_forward, convista::block_forward,
-                 Arg<Floats>().Arg<Floats>().Arg<Floats>().Ret<Floats>().RemainingRets().Attr<Integers>("window")
-                     .CONVISTA_STEPS.Attr<Integers>("dilation").Attr<int64_t>("groups").Attr<bool>("relu"));
-CONVISTA_HANDLER(convista_block_gradient, convista::block_gradient,
-                 Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>().RemainingArgs().RemainingRets()
-                     .Attr<Integers>("window").CONVISTA_STEPS.Attr<Integers>("dilation").Attr<int64_t>("groups")
-                     .Attr<bool>("relu").Attr<bool>("by_input").Attr<bool>("by_kernel").Attr<bool>("by_bias"));
+CONVISTA_HANDLERS(block_forward, CONVISTA_BLOCK);
+CONVISTA_HANDLERS(block_gradient, CONVISTA_BLOCK_GRADIENT);
 CONVISTA_HANDLER(convista_threads, convista::threads_of_pool, Ret<ffi::BufferR0<ffi::S32>>());
 
 // What the handlers take and return; INTERFACE in src/convista/kernels/native.py.
-CONVISTA_EXPORT int convista_interface() { return 3; }
+CONVISTA_EXPORT int convista_interface() { return 4; }
 CONVISTA_EXPORT const char* convista_chosen() { return convista::chosen_name(); }
 CONVISTA_EXPORT bool convista_choose(const char* name) { return name != nullptr && convista::choose(name); }
 CONVISTA_EXPORT bool convista_runs(const char* name) { return name != nullptr && convista::runs(name); }

@@ -81,7 +81,8 @@ void narrow_tile(const NarrowTiles& tiles, int64_t position, int live) {
     const float* weights = tiles.weights + run->row;
     int64_t k = 0;
     for (; k + kWidth <= run->length; k += kWidth)
-      narrow_step<Positions, Targets>(sums, sources, run->offset + k, weights + k, tiles.weights_row, load);
+      narrow_step<Positions, Targets>(sums, sources, run->offset + k, weights + k, tiles.weights_row,
+                                      [](const float* from) { return load(from); });
     if (k == run->length) continue;
     const int lanes = static_cast<int>(run->length - k);
     narrow_step<Positions, Targets>(sums, sources, run->offset + k, weights + k, tiles.weights_row,

@@ -18,7 +18,7 @@ const KernelTable& CONVISTA_JOIN(table_, CONVISTA_TARGET)() {
       target::convolution_input_gradient,
       target::convolution_kernel_gradient,
       target::block_forward,
-      target::block_gradient,
+      target::block_gradient<float>,
       target::max_pooling_forward<float, uint8_t>,
       target::max_pooling_forward<float, int32_t>,
       target::max_pooling_gradient<float, uint8_t>,

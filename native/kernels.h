@@ -34,6 +34,11 @@ struct Bfloat16Table {
   void (*convolution_input_gradient)(const ConvolutionGeometry&, const Bfloat16* dy, const float* w, Bfloat16* dx, Workers&);
   void (*convolution_kernel_gradient)(const ConvolutionGeometry&, const Bfloat16* x, const Bfloat16* dy, float* dw,
                                       float* dbias, Workers&);
+  void (*block_forward)(const ConvolutionGeometry&, const PoolingGeometry&, const Bfloat16* x, const float* w, const float* bias,
+                        bool relu, Bfloat16* y, uint8_t* winner, Workers&);
+  void (*block_gradient)(const ConvolutionGeometry&, const PoolingGeometry&, const Bfloat16* x, const float* w,
+                         const uint8_t* winner, const Bfloat16* y, const Bfloat16* dy, bool relu, Bfloat16* dx, float* dw,
+                         float* dbias, Workers&);
   void (*max_pooling_forward_small)(const PoolingGeometry&, const Bfloat16* x, Bfloat16* y, uint8_t* index, Workers&);
   void (*max_pooling_forward_large)(const PoolingGeometry&, const Bfloat16* x, Bfloat16* y, int32_t* index, Workers&);
   void (*max_pooling_gradient_small)(const PoolingGeometry&, const Bfloat16* dy, const uint8_t* index, Bfloat16* dx, Workers&);

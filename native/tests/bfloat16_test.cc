@@ -1,9 +1,10 @@
 // Compares the bfloat16 kernels with double-precision loops over the same rounded numbers. Compiled once per instruction set.
-#include "../bfloat16_convolution.h"
+#include "../bfloat16_block.h"
 
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <random>
 #include <vector>
 
@@ -248,6 +249,93 @@ void check_poolings() {
   }
 }
 
+PoolingGeometry tiled(const ConvolutionGeometry& g, const int64_t (&size)[3]) {
+  PoolingGeometry pooling{g.batch, g.out_channels, {}, {}, {}, {}, {}};
+  for (int i = 0; i < 3; ++i) {
+    pooling.in[i] = g.out[i];
+    pooling.size[i] = pooling.stride[i] = size[i];
+    pooling.out[i] = g.out[i] / size[i];
+  }
+  return pooling;
+}
+
+struct BlockResults {
+  Buffer<Bfloat16> y, dx;
+  Buffer<uint8_t> winner;
+  Buffer<float> dw, dbias, dw_alone, dbias_alone;
+  BlockResults(const Case& c, const PoolingGeometry& pooling, const Pictures& dy, bool relu, int skip, Pool& pool)
+      : y(dy.halves.size, skip), dx(c.x.halves.size, skip), winner(dy.halves.size, skip), dw(c.w.size, skip), dbias(c.bias.size, skip),
+        dw_alone(c.w.size, skip), dbias_alone(c.bias.size, skip) {
+    PoolWorkers workers(pool);
+    uint8_t* winners = volume(pooling.size) > 1 ? winner.data : nullptr;
+    std::memset(winner.data, 0, static_cast<size_t>(winner.size));
+    target::block_forward(c.g, pooling, c.x.halves.data, c.rounded_w.data(), c.bias.data, relu, y.data, winners, workers);
+    const auto gradient = [&](Bfloat16* dx, float* dw, float* dbias) {
+      target::block_gradient(c.g, pooling, c.x.halves.data, c.rounded_w.data(), winners, y.data, dy.halves.data, relu, dx, dw, dbias, workers);
+    };
+    gradient(dx.data, dw.data, dbias.data);
+    gradient(nullptr, dw_alone.data, dbias_alone.data);
+  }
+};
+
+// The place of a window's cell in the convolution's positions.
+int64_t place_of(const PoolingGeometry& p, int64_t value, int64_t cell) {
+  const int64_t channel = value % p.channels, window = value / p.channels, n = window / volume(p.out);
+  const int64_t o2 = window % p.out[2] * p.size[2] + cell % p.size[2];
+  const int64_t o1 = window / p.out[2] % p.out[1] * p.size[1] + cell / p.size[2] % p.size[1];
+  const int64_t o0 = window / (p.out[2] * p.out[1]) % p.out[0] * p.size[0] + cell / (p.size[2] * p.size[1]);
+  return (((n * p.in[0] + o0) * p.in[1] + o1) * p.in[2] + o2) * p.channels + channel;
+}
+
+void check_block(const ConvolutionGeometry& g, const int64_t (&size)[3], bool relu, int skip, unsigned seed) {
+  const PoolingGeometry pooling = tiled(g, size);
+  const Case c(g, skip, seed);
+  std::mt19937 random(seed + 1);
+  const Pictures dy(pooling.batch * volume(pooling.out) * pooling.channels, skip, random);
+  const BlockResults r(c, pooling, dy, relu, skip, one), again(c, pooling, dy, relu, skip, three);
+  expect(same(r.y, again.y) && same(r.winner, again.winner) && same(r.dx, again.dx) && same(r.dw, again.dw) && same(r.dbias, again.dbias),
+         "the same bits of a block for one and three threads");
+  const Exact sums = exact_forward(g, c.x.floats.data(), c.rounded_w.data(), c.bias.data, false);
+  Exact y(r.y.size);
+  std::vector<float> spread(static_cast<size_t>(target_size(g)), 0.0f);
+  for (int64_t i = 0; i < r.y.size; ++i) {
+    double largest = -std::numeric_limits<double>::infinity();
+    for (int64_t cell = 0; cell < volume(pooling.size); ++cell) {
+      const int64_t at = place_of(pooling, i, cell);
+      largest = std::fmax(largest, sums.value[at]);
+      y.magnitude[i] = std::fmax(y.magnitude[i], sums.magnitude[at]);
+    }
+    y.value[i] = relu ? std::fmax(largest, 0.0) : largest;
+    const int64_t winner = place_of(pooling, i, r.winner.data[i]);
+    expect(sums.value[winner] >= largest - 4e-6 * y.magnitude[i], "the winner of a window is its largest cell");
+    if (!relu || value_of(r.y.data[i]) > 0) spread[winner] = dy.floats[i];
+  }
+  check_values(r.y, y, "a block's value");
+  check_values(r.dx, exact_input_gradient(g, spread.data(), c.rounded_w.data()), "a block's gradient by the input");
+  const Exact dw = exact_kernel_gradient(g, c.x.floats.data(), spread.data()), dbias = exact_bias_gradient(g, spread.data());
+  check_values(r.dw, dw, "a block's gradient by the kernel");
+  check_values(r.dw_alone, dw, "a block's gradient by the kernel alone");
+  check_values(r.dbias, dbias, "a block's gradient by the bias");
+  check_values(r.dbias_alone, dbias, "a block's gradient by the bias, without the input's");
+}
+
+void check_blocks() {
+  for (bool relu : {true, false}) {
+    check_block(plane(9, 28, 1, 32, 3), {1, 2, 2}, relu, 0, 1);
+    check_block(plane(9, 13, 32, 64, 3), {1, 2, 2}, relu, 1, 2);
+    check_block(plane(9, 5, 64, 40, 3), {1, 1, 1}, relu, 2, 3);
+    check_block(plane(3, 10, 16, 20, 3, 1, 1), {1, 2, 2}, relu, 3, 4);
+    check_block(plane(2, 34, 24, 70, 3, 1, 1), {1, 2, 3}, relu, 0, 5);
+    check_block(plane(1, 40, 16, 16, 5, 1, 2), {1, 3, 3}, relu, 1, 6);
+    check_block(plane(4, 9, 32, 48, 3, 1, 1, 2), {1, 2, 2}, relu, 3, 8);
+    check_block(plane(4, 9, 12, 12, 3, 1, 1, 12), {1, 2, 2}, relu, 0, 9);
+    check_block(plane(5, 12, 17, 5, 3, 2, 1), {1, 3, 2}, relu, 1, 10);
+    for (int64_t batch : {2, 5, 8, 13}) check_block(plane(batch, 18, 6, 12, 3), {1, 2, 2}, relu, 1, 11);
+    check_block({2, 16, 9, 1, {7, 6, 8}, {7, 6, 8}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}}, {2, 3, 2}, relu, 1, 14);
+    check_block({2, 8, 20, 1, {1, 1, 300}, {1, 1, 296}, {1, 1, 5}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, {1, 1, 4}, relu, 1, 13);
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -263,5 +351,6 @@ int main(int count, char** arguments) {
   check_propagation(std::numeric_limits<float>::quiet_NaN());
   check_propagation(std::numeric_limits<float>::infinity());
   check_poolings();
+  check_blocks();
   return verdict();
 }

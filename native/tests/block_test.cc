@@ -220,6 +220,9 @@ void check_shapes() {
     check_case(tiled({2, 8, 20, 1, {1, 1, 300}, {1, 1, 296}, {1, 1, 5}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, {1, 1, 4}, relu), 1, 13);
     check_case(tiled({2, 16, 9, 1, {7, 6, 8}, {7, 6, 8}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}}, {2, 3, 2}, relu), 1, 14);
     check_case(tiled(plane(1, 34, 16, 3, 3, 1), {1, 16, 16}, relu), 1, 15);
+    // Batches between one picture a task and many.
+    for (int64_t batch : {2, 3, 5, 6, 7, 8, 9, 12, 13}) check_case(tiled(plane(batch, 18, 6, 12, 3), {1, 2, 2}, relu), 1, 16);
+    check_case(tiled({8, 17, 5, 1, {5, 9, 9}, {5, 9, 9}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, {1, 3, 3}, relu), 1, 17);
   }
 }
 

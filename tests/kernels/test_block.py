@@ -114,6 +114,27 @@ def test_it_equals_the_loops(instruction_set, x_shape, kernel_shape, geometry) -
     check(x_shape, kernel_shape, geometry)
 
 
+def check_bfloat16(x_shape, kernel_shape, geometry, seed=0) -> None:
+    x, kernel, bias = arguments(x_shape, kernel_shape, seed)
+    (dy,) = numbers((x_shape[0], *geometry.outputs(x_shape[1:-1], kernel_shape[:-2]), kernel_shape[-1]), seed=seed + 1)
+    x, dy = x.astype(jnp.bfloat16), dy.astype(jnp.bfloat16)
+    kernel = kernel.astype(jnp.bfloat16).astype(jnp.float32)
+    got = results(x, kernel, bias, dy, geometry)
+    assert [array.dtype for array in got] == [jnp.bfloat16, jnp.bfloat16, jnp.float32, jnp.float32]
+    exact, shares = exact_block(*(np.asarray(a, np.float32) for a in (x, kernel, bias, dy, got[0])), geometry)
+    for ours, right, share in zip(got, exact, shares, strict=True):
+        # Rounding to 8 bits, where the result is bfloat16, is at most 1/256 of it.
+        slack = np.abs(right) / 250 if ours.dtype == jnp.bfloat16 else 0
+        values = np.asarray(ours, np.float64)
+        assert np.all(np.abs(values - right) <= slack + 4e-6 * share + 1e-6)
+        assert not np.all(np.abs(values * 1.02 + 1e-3 - right) <= slack + 4e-6 * share + 1e-6)
+
+
+@pytest.mark.parametrize(("x_shape", "kernel_shape", "geometry"), GRID)
+def test_blocks_of_bfloat16_equal_the_loops(bfloat16_instruction_set, x_shape, kernel_shape, geometry) -> None:
+    check_bfloat16(x_shape, kernel_shape, geometry)
+
+
 @st.composite
 def blocks(draw):
     axes = draw(st.integers(1, 3))
@@ -129,6 +150,11 @@ def blocks(draw):
     geometry = BlockGeometry(convolution, cells, draw(st.booleans()))
     hypothesis.assume(min(geometry.outputs(tuple(sizes), tuple(window))) > 0)
     return (draw(st.integers(1, 3)), *sizes, inner * groups), (*window, inner, outer * groups), geometry
+
+
+@pytest.mark.parametrize("batch", range(2, 14))
+def test_any_number_of_pictures(library, batch) -> None:
+    check((batch, 18, 18, 3), (3, 3, 3, 12), BlockGeometry(PLAIN, (2, 2), relu=True))
 
 
 @hypothesis.given(blocks(), st.integers(0, 99))
@@ -175,7 +201,7 @@ TRANSFORMATIONS = {
     "jvp": lambda f: lambda *a: jax.jvp(f, a, turned(a)),
     "forward over reverse": lambda f: lambda *a: jax.jvp(jax.grad(bent(f), (0, 1, 2)), a, turned(a)),
     "reverse over reverse": lambda f: jax.grad(
-        lambda *a: sum(jnp.sum(leaf**2) for leaf in jax.grad(bent(f), (0, 1, 2))(*a)), (0, 1, 2)
+        lambda *a: sum(jnp.sum(leaf.astype(jnp.float32) ** 2) for leaf in jax.grad(bent(f), (0, 1, 2))(*a)), (0, 1, 2)
     ),
     "reverse over forward": lambda f: jax.grad(
         lambda x, k, b: jnp.sum(jax.jvp(lambda k: f(x, k, b), (k,), (jnp.cos(k),))[1] ** 2)
@@ -211,6 +237,30 @@ def test_transformations(library, name, size) -> None:
         scale = float(jnp.abs(theirs).max()) + 1
         assert float(jnp.abs(ours - theirs).max()) < 2e-5 * scale
         assert not np.allclose(np.asarray(ours) + 1e-3 * scale, theirs, atol=2e-5 * scale)
+
+
+@pytest.mark.parametrize("name", TRANSFORMATIONS)
+@pytest.mark.parametrize("size", [(2, 2), (1, 1)])
+def test_transformations_of_bfloat16(library, name, size) -> None:
+    geometry = BlockGeometry(SAME, size, relu=True)
+    x, kernel, bias = arguments((2, 6, 7, 20), (3, 2, 20, 5))
+    operands = (x.astype(jnp.bfloat16), kernel / 20, bias / 5)  # small, so that the sine does not magnify rounding
+
+    def block(x, kernel, bias):  # derivatives of higher order add up squares, which bfloat16 would not hold
+        return native.block(x, kernel, bias, geometry).astype(jnp.float32)
+
+    transform = TRANSFORMATIONS[name]
+    got = jax.jit(transform(block))(*operands)
+    right = jax.jit(transform(lambda x, k, b: native._composed(x.astype(jnp.float32), k, b, geometry=geometry)))(
+        *operands
+    )
+    for ours, theirs in zip(jax.tree.leaves(got), jax.tree.leaves(right), strict=True):
+        assert ours.shape == theirs.shape
+        scale = float(jnp.abs(theirs.astype(jnp.float32)).max()) + 1
+        error = np.abs(np.asarray(ours, np.float32) - np.asarray(theirs, np.float32))
+        # Winners that nearly tie differ between the precisions, and with them single gradients.
+        assert np.mean(error > 0.02 * scale) < 0.03, (error.max(), scale)
+        assert not np.mean(error + 0.1 * scale > 0.02 * scale) < 0.03
 
 
 def test_only_what_is_asked_for_is_computed(library) -> None:
@@ -251,7 +301,8 @@ def test_what_it_does_not_take(library) -> None:
     x, kernel, bias = arguments((2, 6, 7, 4), (3, 2, 4, 5))
     right = BlockGeometry(SAME, (2, 2), relu=True)
     assert native.takes(x, kernel, bias, right)
-    assert not native.takes(x.astype(jnp.bfloat16), kernel, bias, right)
+    assert native.takes(x.astype(jnp.bfloat16), kernel, bias, right)
+    assert not native.takes(x.astype(jnp.float16), kernel, bias, right)
     assert not native.takes(x, kernel, bias.astype(jnp.bfloat16), right)
     assert not native.takes(x[:0], kernel, bias, right)
     assert not native.takes(x, kernel, bias, BlockGeometry(SAME, (7, 2), relu=True))

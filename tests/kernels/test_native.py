@@ -180,7 +180,12 @@ def test_wrong_blocks_are_errors(library, arrays, results, changes, problem) -> 
         ((X, KERNEL, POOLED, POOLED, POOLED), [KERNEL, BIAS], {}, "the winners are uint8"),
         ((X, KERNEL, POOLED, POOLED, WINNERS), [KERNEL], {}, "returns the gradients that are asked for"),
         ((X, KERNEL, POOLED, POOLED, WINNERS), [BIAS, KERNEL], {}, "a gradient has the shape of what it belongs to"),
-        ((X, KERNEL, POOLED, POOLED, WINNERS), [WINNERS, BIAS], {}, "gradients are float32"),
+        (
+            (X, KERNEL, POOLED, POOLED, WINNERS),
+            [WINNERS, BIAS],
+            {},
+            "a gradient by the input has its dtype, the others are float32",
+        ),
         ((X, KERNEL, POOLED, POOLED, WINNERS), [KERNEL, BIAS], {"window": (1, 2)}, "axis 0 has 4 window positions"),
     ],
 )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convista.insight.dense import DenseMatrix as DenseMatrix
     from convista.insight.dense import as_dense as as_dense
+    from convista.insight.derivations import Explanation as Explanation
+    from convista.insight.derivations import explain as explain
     from convista.insight.slides import Slide as Slide
     from convista.insight.slides import slide as slide
     from convista.insight.traces import Trace as Trace
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "DenseMatrix": "convista.insight.dense",
+    "Explanation": "convista.insight.derivations",
     "as_dense": "convista.insight.dense",
+    "explain": "convista.insight.derivations",
     "Slide": "convista.insight.slides",
     "slide": "convista.insight.slides",
     "Trace": "convista.insight.traces",

@@ -1,4 +1,7 @@
-"""Convolution, bias, relu and max pooling in one native kernel, and all their gradients in another."""
+"""Convolution, bias, relu and max pooling in one native kernel, and all their gradients in another.
+
+Pictures are float32 or bfloat16, kernel, bias and their gradients float32.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def takes(x: jax.Array, kernel: jax.Array, bias: jax.Array, geometry: BlockGeome
     """Whether the native kernels can do this block; the rest is for the operations one by one."""
     return (
         convolution.takes(x, kernel, geometry.convolution)
-        and x.dtype == bias.dtype == np.float32
+        and bias.dtype == np.float32
         and min(*x.shape, *kernel.shape) > 0
         and math.prod(geometry.size) <= _MOST_CELLS
         and min(geometry.outputs(x.shape[1:-1], kernel.shape[:-2])) > 0
@@ -44,21 +47,26 @@ def _output_shape(x, kernel, geometry):
 
 
 def _forward(x, kernel, bias, *, geometry):
-    y = jax.ShapeDtypeStruct(_output_shape(x, kernel, geometry), np.float32)
-    return native.call("block_forward", [y], x, kernel, bias, **_attributes(geometry))[0]
+    y = jax.ShapeDtypeStruct(_output_shape(x, kernel, geometry), x.dtype)
+    return native.call(native.pictures("block_forward", x.dtype), [y], x, kernel, bias, **_attributes(geometry))[0]
 
 
 def _forward_and_winner(x, kernel, bias, *, geometry):
     shape = _output_shape(x, kernel, geometry)
-    results = [jax.ShapeDtypeStruct(shape, dtype) for dtype in (np.float32, np.uint8)]
-    return native.call("block_forward", results, x, kernel, bias, **_attributes(geometry))
+    results = [jax.ShapeDtypeStruct(shape, dtype) for dtype in (x.dtype, np.uint8)]
+    return native.call(native.pictures("block_forward", x.dtype), results, x, kernel, bias, **_attributes(geometry))
 
 
 def _gradient(gradient, x, kernel, y, *winner, geometry, wanted):
-    operands = (x, kernel, jax.ShapeDtypeStruct(kernel.shape[-1:], np.float32))
-    results = [jax.ShapeDtypeStruct(o.shape, np.float32) for o, want in zip(operands, wanted, strict=True) if want]
+    results = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in _gradient_shapes(x, kernel, wanted)]
     by = dict(zip(("by_input", "by_kernel", "by_bias"), wanted, strict=True))
-    return native.call("block_gradient", results, x, kernel, y, gradient, *winner, **_attributes(geometry), **by)
+    handler = native.pictures("block_gradient", x.dtype)
+    return native.call(handler, results, x, kernel, y, gradient, *winner, **_attributes(geometry), **by)
+
+
+def _gradient_shapes(x, kernel, wanted):
+    every = ((x.shape, x.dtype), (kernel.shape, np.dtype(np.float32)), (kernel.shape[-1:], np.dtype(np.float32)))
+    return [shape for shape, want in zip(every, wanted, strict=True) if want]
 
 
 # The same in single operations, for other platforms, forward mode and second derivatives.
@@ -76,8 +84,12 @@ def _composed_with_winner(x, kernel, bias, *, geometry):
 
 
 def _finished(y, bias, geometry):
-    y = y + bias
+    y = _with_bias(y, bias)
     return jax.nn.relu(y) if geometry.relu else y
+
+
+def _with_bias(y, bias):
+    return (y.astype(bias.dtype) + bias).astype(y.dtype)
 
 
 def _let_through(gradient, y, geometry):
@@ -97,7 +109,7 @@ def _composed_tangent(*operands, geometry, wanted):
     if geometry.pools:
         terms = [pooling.PICK.bind(term, *winner, geometry=geometry.pooling) for term in terms]
     if by_bias is not None:
-        terms.append(jnp.broadcast_to(by_bias, y.shape))
+        terms.append(jnp.broadcast_to(by_bias, y.shape).astype(y.dtype))
     return _let_through(sum(terms[1:], terms[0]), y, geometry)
 
 
@@ -116,7 +128,7 @@ def _composed_gradient(gradient, x, kernel, y, *winner, geometry, wanted):
     if by_kernel:
         results.append(convolution.KERNEL_GRADIENT.bind(x, spread, **constants, shape=kernel.shape))
     if by_bias:
-        results.append(jnp.sum(gradient, tuple(range(gradient.ndim - 1))))
+        results.append(jnp.sum(gradient, tuple(range(gradient.ndim - 1)), dtype=np.float32))
     return results
 
 
@@ -135,8 +147,7 @@ def _tangent_aval(*operands, geometry, wanted):
 
 
 def _gradient_avals(gradient, x, kernel, y, *winner, geometry, wanted):
-    shapes = (x.shape, kernel.shape, kernel.shape[-1:])
-    return [y.update(shape=shape, weak_type=False) for shape, want in zip(shapes, wanted, strict=True) if want]
+    return [y.update(shape=shape, dtype=dtype, weak_type=False) for shape, dtype in _gradient_shapes(x, kernel, wanted)]
 
 
 BLOCK = primitive.primitive("block", _forward, _aval)

@@ -23,12 +23,14 @@ _BOTH = (
     "max_pooling_gradient",
     "sum_pooling_forward",
     "sum_pooling_gradient",
+    "block_forward",
+    "block_gradient",
 )
-HANDLERS = (*_BOTH, *(f"{name}_bfloat16" for name in _BOTH), "block_forward", "block_gradient", "threads")
+HANDLERS = (*_BOTH, *(f"{name}_bfloat16" for name in _BOTH), "threads")
 
 # What handlers take and return. It is part of their names in compiled programs, which are kept on disk: handlers that
 # an old program was compiled for are then not found, instead of called wrongly. native/ffi.cc has the same number.
-INTERFACE = 3
+INTERFACE = 4
 
 _FILE = Path(__file__).with_name("_native.so")
 
@@ -38,7 +40,7 @@ def target(handler: str) -> str:
 
     Example:
         >>> target("threads")
-        'convista_threads_3'
+        'convista_threads_4'
     """
     return f"convista_{handler}_{INTERFACE}"
 

@@ -154,6 +154,8 @@ def _convolved_input_gradient(gradient, kernel, input_shape, geometry):
     )
 
 
+# Lost: the same as products of matrices, tap by tap, row by row or with all taps side by side: 56 to 66 against 43 ms
+# of processor time a step for the second layer of the lecture convnet.
 def _kernel_gradient(x, gradient, kernel_shape, geometry):
     rank = x.ndim
     channels_as_batch = jnp.transpose(x, (rank - 1, *range(1, rank - 1), 0))
