@@ -62,6 +62,17 @@ def test_the_rest_of_the_network_gives_the_same_answer_wherever_it_begins(layer:
         assert not np.allclose(other, answer, atol=1e-4)  # the value that is given counts, also inside a block
 
 
+def test_in_mixed_precision_values_are_those_inside_the_network() -> None:
+    model = small()
+    places = tuple(range(1, len(model.graph.nodes)))
+    exact = values(model, X, places)
+    model.policy = "mixed_bfloat16"
+    for place, here, there in zip(places, values(model, X, places), exact, strict=True):
+        difference = np.abs(here - there).max() / np.abs(there).max()
+        assert 1e-4 < difference < 2**-6, model.graph.nodes[place].name  # asked for as outputs they would be float32
+    np.testing.assert_allclose(values(model, X, places[-1:])[0], model.predict(X), rtol=1e-6)
+
+
 def test_layers_with_positions_and_with_kernels() -> None:
     assert spatial_layers(small()) == ["first", "pooled", "second", "normalized", "both"]
     assert convolutions(small()) == ["first", "second"]

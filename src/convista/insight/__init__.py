@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from convista.insight.doctor.labels import Suspect as Suspect
     from convista.insight.doctor.labels import suspects as suspects
     from convista.insight.doctor.limits import Limits as Limits
+    from convista.insight.slides import Slide as Slide
+    from convista.insight.slides import slide as slide
+    from convista.insight.traces import Trace as Trace
+    from convista.insight.traces import trace as trace
     from convista.insight.variants import show_augmented as show_augmented
 
 _NAMES = {
@@ -33,6 +37,10 @@ _NAMES = {
     "Suspect": "convista.insight.doctor.labels",
     "suspects": "convista.insight.doctor.labels",
     "Limits": "convista.insight.doctor.limits",
+    "Slide": "convista.insight.slides",
+    "slide": "convista.insight.slides",
+    "Trace": "convista.insight.traces",
+    "trace": "convista.insight.traces",
     "show_augmented": "convista.insight.variants",
 }
 

@@ -14,7 +14,9 @@ import numpy as np
 
 from convista.errors import ArgumentError, ShapeError, suggest
 from convista.kernels.compiler import compile_function
+from convista.layers.activation import Activation
 from convista.layers.inference import Node
+from convista.models.graph import Graph
 
 if TYPE_CHECKING:
     from convista.models.model import Model
@@ -137,13 +139,31 @@ def values(model: Model, x: Any, places: Sequence[int]) -> list[np.ndarray]:
         x: float32 ``(N, …)``, from :func:`inspected`.
         places: Places in ``model.graph.nodes``.
     """
-    graph, policy = dataclasses.replace(model.graph, outputs=tuple(places)), model.policy
+    graph, policy = _ending_at(model, tuple(places)), model.policy
 
     def run(params: Any, state: Any, batch: Any) -> Any:
         return graph.apply(params, state, batch, policy=policy)[0]
 
     found = program(model, ("values", tuple(places)), run)(model.params, model.state, x)
     return [np.asarray(value, np.float32) for value in (found if isinstance(found, tuple) else (found,))]
+
+
+def _ending_at(model: Model, places: tuple[int, ...]) -> Graph:
+    """Return the network with these nodes as outputs, each in the precision that it has inside the network.
+
+    Outputs are computed in float32: in mixed precision a copy is asked for instead, and the node itself stays as it is.
+    """
+    graph = model.graph
+    if model.policy == "float32":
+        return dataclasses.replace(graph, outputs=places)
+    nodes, ends = list(graph.nodes), []
+    for place in places:
+        if place in (*graph.outputs, *graph.inputs):
+            ends.append(place)
+            continue
+        ends.append(len(nodes))
+        nodes.append(Node(f"copy of {place}, {len(nodes)}", Activation("linear"), (place,)))
+    return dataclasses.replace(graph, nodes=tuple(nodes), outputs=tuple(ends))
 
 
 def tail(model: Model, place: int) -> Callable[[Any, Any, Any, Any], Any]:

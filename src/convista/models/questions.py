@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from convista.insight.derivations import Explanation
     from convista.insight.doctor.findings import Diagnosis
     from convista.insight.doctor.limits import Limits
+    from convista.insight.traces import Trace
     from convista.models.model import Model
 
 
@@ -88,3 +89,50 @@ class Questions:
             quick=quick,
             seed=seed,
         )
+
+    def trace(
+        self,
+        picture: Any,
+        layer: str,
+        *cell: int,
+        row: int | None = None,
+        col: int | None = None,
+        channel: int | None = None,
+        position: int | None = None,
+        depth: int | None = None,
+    ) -> Trace:
+        """Walk through the arithmetic behind one cell of a layer's output, and hold it against the network.
+
+        Args:
+            picture: One input: a picture file, or an array with or without batch and channel axis.
+            layer: The layer's name, as in ``model.summary()``.
+            *cell: ``row, col, channel`` of a picture's map, ``position, channel`` of a sequence's, ``depth, row, col,
+                channel`` of a volume's, ``channel`` behind ``Flatten``; counted from 0.
+            row: The same by name: ``row=3, col=5, channel=0``.
+            col: The same.
+            channel: The same; for ``Dense``, the unit. It may be left out where there is one.
+            position: The same, for sequences.
+            depth: The same, for volumes.
+
+        Returns:
+            Patch, kernel, products, sums, bias, activation; it prints as a table, ``save`` draws it.
+
+        Raises:
+            ArgumentError: There is no such layer, or the cell lies outside its map.
+            ShapeError: The picture is of another size.
+
+        Example:
+            >>> import numpy as np
+            >>> from convista import Input, Sequential
+            >>> from convista.layers import MaxPooling1D
+            >>> model = Sequential([Input((4, 1)), MaxPooling1D(2, name="pool")])
+            >>> walk = model.trace([[5.0], [7.0], [1.0], [0.0]], "pool", position=0)
+            >>> print(walk.lines[0])
+            maximum = max(5, 7), at (1, 0) = 7
+
+        See :func:`convista.insight.trace`.
+        """
+        from convista.insight.traces import trace
+
+        named = {"row": row, "col": col, "channel": channel, "position": position, "depth": depth}
+        return trace(cast("Model", self), picture, layer, *cell, **named)
