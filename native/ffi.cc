@@ -366,6 +366,34 @@ ffi::Error block_gradient(ffi::ThreadPool threads, Floats x, Floats w, Floats y,
   });
 }
 
+ffi::Error normalization_forward(ffi::ThreadPool threads, Floats x, Floats scale, Floats offset, Floats mask, FloatsOut y,
+                                 FloatsOut mean, FloatsOut variance, float epsilon, bool relu) {
+  NormalizationGeometry geometry;
+  const std::string problem = check_normalization(
+      sizes_of(x), {sizes_of(*y)}, {sizes_of(scale), sizes_of(offset), sizes_of(*mean), sizes_of(*variance)}, sizes_of(mask), geometry);
+  if (!problem.empty()) return wrong("normalization", problem);
+  return guarded(threads, [&](Workers& workers) {
+    chosen().normalization_forward(geometry, x.typed_data(), scale.typed_data(), offset.typed_data(), mask.typed_data(), epsilon, relu,
+                                   y->typed_data(), mean->typed_data(), variance->typed_data(), workers);
+  });
+}
+
+ffi::Error normalization_gradient(ffi::ThreadPool threads, Floats dy, Floats x, Floats scale, Floats offset, Floats mean,
+                                  Floats variance, Floats mask, FloatsOut dx, FloatsOut dscale, FloatsOut doffset, float epsilon,
+                                  bool relu) {
+  NormalizationGeometry geometry;
+  const std::string problem = check_normalization(
+      sizes_of(x), {sizes_of(dy), sizes_of(*dx)},
+      {sizes_of(scale), sizes_of(offset), sizes_of(mean), sizes_of(variance), sizes_of(*dscale), sizes_of(*doffset)}, sizes_of(mask),
+      geometry);
+  if (!problem.empty()) return wrong("normalization, gradient", problem);
+  return guarded(threads, [&](Workers& workers) {
+    chosen().normalization_gradient(geometry, dy.typed_data(), x.typed_data(), scale.typed_data(), offset.typed_data(),
+                                    mean.typed_data(), variance.typed_data(), mask.typed_data(), epsilon, relu, dx->typed_data(),
+                                    dscale->typed_data(), doffset->typed_data(), workers);
+  });
+}
+
 ffi::Error threads_of_pool(ffi::ThreadPool threads, ffi::ResultBufferR0<ffi::S32> count) {
   *count->typed_data() = static_cast<int32_t>(std::max<int64_t>(threads.num_threads(), 1));
   return ffi::Error::Success();
@@ -417,10 +445,16 @@ CONVISTA_HANDLER(convista_block_gradient, convista::block_gradient,
                  Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>().RemainingArgs().RemainingRets()
                      .Attr<Integers>("window").CONVISTA_STEPS.Attr<Integers>("dilation").Attr<int64_t>("groups")
                      .Attr<bool>("relu").Attr<bool>("by_input").Attr<bool>("by_kernel").Attr<bool>("by_bias"));
+CONVISTA_HANDLER(convista_normalization_forward, convista::normalization_forward,
+                 Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>().Ret<Floats>().Ret<Floats>().Ret<Floats>()
+                     .Attr<float>("epsilon").Attr<bool>("relu"));
+CONVISTA_HANDLER(convista_normalization_gradient, convista::normalization_gradient,
+                 Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>()
+                     .Ret<Floats>().Ret<Floats>().Ret<Floats>().Attr<float>("epsilon").Attr<bool>("relu"));
 CONVISTA_HANDLER(convista_threads, convista::threads_of_pool, Ret<ffi::BufferR0<ffi::S32>>());
 
 // What the handlers take and return; INTERFACE in src/convista/kernels/native.py.
-CONVISTA_EXPORT int convista_interface() { return 3; }
+CONVISTA_EXPORT int convista_interface() { return 4; }
 CONVISTA_EXPORT const char* convista_chosen() { return convista::chosen_name(); }
 CONVISTA_EXPORT bool convista_choose(const char* name) { return name != nullptr && convista::choose(name); }
 CONVISTA_EXPORT bool convista_runs(const char* name) { return name != nullptr && convista::runs(name); }

@@ -24,11 +24,12 @@ _BOTH = (
     "sum_pooling_forward",
     "sum_pooling_gradient",
 )
-HANDLERS = (*_BOTH, *(f"{name}_bfloat16" for name in _BOTH), "block_forward", "block_gradient", "threads")
+_NORMALIZATION = ("normalization_forward", "normalization_gradient")
+HANDLERS = (*_BOTH, *(f"{name}_bfloat16" for name in _BOTH), "block_forward", "block_gradient", *_NORMALIZATION, "threads")
 
 # What handlers take and return. It is part of their names in compiled programs, which are kept on disk: handlers that
 # an old program was compiled for are then not found, instead of called wrongly. native/ffi.cc has the same number.
-INTERFACE = 3
+INTERFACE = 4
 
 _FILE = Path(__file__).with_name("_native.so")
 
@@ -38,7 +39,7 @@ def target(handler: str) -> str:
 
     Example:
         >>> target("threads")
-        'convista_threads_3'
+        'convista_threads_4'
     """
     return f"convista_{handler}_{INTERFACE}"
 
