@@ -77,23 +77,28 @@ inline Channels take_channels(Layout& memory, int64_t channels) {
   return {numbers, numbers + width, numbers + 2 * width, numbers + 3 * width, numbers + 4 * width};
 }
 
-// The mean of a chunk's rows and the sum of their squared distances from it: no cancellation, however far from zero they are.
+// The mean of a chunk's rows, added up as distances from its first row, and the sum of their squared distances from it: nothing
+// cancels, however far from zero they are.
 inline void measure_chunk(const NormalizationGeometry& g, const Chunks& chunks, const float* x, const float* mask, const Sums& sums,
                           int64_t chunk) {
   float *mean = sums.first(chunk), *squares = sums.second(chunk);
   std::memset(mean, 0, static_cast<size_t>(2 * sums.width) * sizeof(float));
   double total = 0;
+  const float* base = nullptr;
   visit_chunk(g, chunks, mask, chunk, [&](int64_t first, int64_t last, float weight) {
     if (weight == 0) return;  // rows that only fill up a batch may hold anything
+    if (base == nullptr) base = x + first * g.channels;
     total += static_cast<double>(weight) * static_cast<double>(last - first);
     const Vector weights = fill(weight);
     for (const float* row = x + first * g.channels; first < last; ++first, row += g.channels)
-      visit_channels(g.channels, [&](int64_t c, int lanes) { store(mean + c, load(mean + c) + load_lanes(row + c, lanes) * weights); });
+      visit_channels(g.channels, [&](int64_t c, int lanes) {
+        store(mean + c, load(mean + c) + (load_lanes(row + c, lanes) - load_lanes(base + c, lanes)) * weights);
+      });
   });
   sums.weights[chunk] = total;
   if (total == 0) return;
   const Vector share = fill(static_cast<float>(1 / total));
-  for (int64_t c = 0; c < sums.width; c += kWidth) store(mean + c, load(mean + c) * share);
+  visit_channels(g.channels, [&](int64_t c, int lanes) { store(mean + c, load_lanes(base + c, lanes) + load(mean + c) * share); });
   visit_chunk(g, chunks, mask, chunk, [&](int64_t first, int64_t last, float weight) {
     if (weight == 0) return;
     const Vector weights = fill(weight);

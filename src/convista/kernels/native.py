@@ -25,7 +25,14 @@ _BOTH = (
     "sum_pooling_gradient",
 )
 _NORMALIZATION = ("normalization_forward", "normalization_gradient")
-HANDLERS = (*_BOTH, *(f"{name}_bfloat16" for name in _BOTH), "block_forward", "block_gradient", *_NORMALIZATION, "threads")
+HANDLERS = (
+    *_BOTH,
+    *(f"{name}_bfloat16" for name in _BOTH),
+    "block_forward",
+    "block_gradient",
+    *_NORMALIZATION,
+    "threads",
+)
 
 # What handlers take and return. It is part of their names in compiled programs, which are kept on disk: handlers that
 # an old program was compiled for are then not found, instead of called wrongly. native/ffi.cc has the same number.

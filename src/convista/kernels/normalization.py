@@ -52,8 +52,8 @@ def _attributes(geometry):
     return {"epsilon": np.float32(geometry.epsilon), "relu": geometry.relu}
 
 
-# The same in single operations, for other platforms, forward mode and second derivatives. Mean and variance are computed
-# anew wherever x is given, so that a derivative knows that they depend on it.
+# The same in single operations, for other platforms, forward mode and second derivatives. Mean and variance are
+# computed anew wherever x is given, so that a derivative knows that they depend on it.
 
 
 def _composed(x, scale, offset, mask, *, geometry):
@@ -67,15 +67,15 @@ def _composed(x, scale, offset, mask, *, geometry):
 
 
 def _composed_tangent(dx, dscale, doffset, x, scale, offset, mean, variance, mask, *, geometry):
-    def values(*operands):
-        return _composed(*operands, mask, geometry=geometry)[0]
+    def values(x, scale, offset):
+        return _composed(x, scale, offset, mask, geometry=geometry)[0]
 
     return jax.jvp(values, (x, scale, offset), (dx, dscale, doffset))[1]
 
 
 def _composed_gradient(dy, x, scale, offset, mean, variance, mask, *, geometry):
-    def values(*operands):
-        return _composed(*operands, mask, geometry=geometry)[0]
+    def values(x, scale, offset):
+        return _composed(x, scale, offset, mask, geometry=geometry)[0]
 
     return list(jax.vjp(values, x, scale, offset)[1](dy))
 
@@ -130,7 +130,7 @@ def _gradient_derivative(primals, tangents, *, geometry):
 
 def _through_parts(function, primals, tangents, geometry):
     given = [ad.instantiate_zeros(tangent) for tangent in tangents]
-    return jax.jvp(lambda *operands: function(*operands, geometry=geometry), primals, given)
+    return jax.jvp(lambda *operands: function(*operands, geometry=geometry), tuple(primals), tuple(given))
 
 
 def _transposed(cotangent, *operands, geometry):

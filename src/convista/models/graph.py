@@ -181,7 +181,7 @@ class Graph:
             if place in passed or place in rows:
                 values.append(taken[0] if place in passed else self._warped(rows[place], taken[0], key))
                 continue
-            extra = {"mask": mask} if node.layer.uses_mask else {}
+            extra: dict[str, Any] = {"mask": mask} if node.layer.uses_mask else {}
             extra |= {"relu": True} if place in relus else {}
             own, taken = operands(policy, node.layer, params.get(node.name, {}), taken, last=place in self.outputs)
             value, kept = node.layer.apply(

@@ -148,11 +148,14 @@ def _keeps_order(layer: Layer) -> bool:
 
 
 def rectified(nodes: Sequence[Node], outputs: Sequence[int]) -> dict[int, int]:
-    """Return the relus that a batch normalisation does in its own pass over the values: the place of each by that of the other.
+    """Return the relus that a batch normalisation does in its own pass over the values, while training.
 
     Args:
         nodes: The network's nodes.
         outputs: Places that are asked for or given, and so keep their own values.
+
+    Returns:
+        The place of each such relu by that of its normalisation.
     """
     if not selection.describe().native:
         return {}

@@ -66,8 +66,9 @@ def batch_normalization(
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return ``normalize`` of a batch by its own ``moments``, then mean and variance.
 
-    One native operation with channels last in float32, which reads ``x`` twice where XLA's takes five passes: a step of
-    a MobileNet-like network, 32×32, batch 128, takes FIGURE of processor time, where it took FIGURE.
+    Channels last in float32 are one native operation, which reads ``x`` twice, and another for the gradients. A step of
+    a network of depthwise-separable convolutions, 32×32, batch 128, takes 0.45 s of processor time so, where it took
+    1.6 s with these formulas through XLA (AVX-512, Sapphire Rapids); one of ResNet-18 3.3 s, where it took 6.7 s.
 
     Args:
         x: ``(batch, …, channels, …)``.
