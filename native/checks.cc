@@ -150,4 +150,25 @@ std::string check_block(Sizes x, Sizes w, Sizes y, Steps steps, int64_t groups, 
   return check_pooling(between, y, window, {window, {kZeros, axes}, {kZeros, axes}, {}}, pooling);
 }
 
+std::string check_normalization(Sizes x, std::initializer_list<Sizes> alike, std::initializer_list<Sizes> of_channels, Sizes mask,
+                                NormalizationGeometry& geometry) {
+  if (x.count < 2) return "an input has a batch axis and channels, got " + text(x);
+  const std::string problem = check_range("an input", x, x.count, 1);
+  if (!problem.empty()) return problem;
+  for (const Sizes& buffer : alike) {
+    if (!std::equal(buffer.values, buffer.values + buffer.count, x.values, x.values + x.count)) {
+      return "an output and gradients have the shape of the input, got " + text(buffer) + " and " + text(x);
+    }
+  }
+  geometry = {x.values[0], 1, x.values[x.count - 1]};
+  for (std::size_t axis = 1; axis + 1 < x.count; ++axis) geometry.positions *= x.values[axis];
+  for (const Sizes& buffer : of_channels) {
+    if (buffer.count != 1 || buffer.values[0] != geometry.channels) {
+      return "scale, offset, mean and variance have one number a channel, got " + text(buffer) + " for an input " + text(x);
+    }
+  }
+  if (mask.count == 1 && mask.values[0] == geometry.batch) return "";
+  return "a mask has one number a picture, got " + text(mask) + " for an input " + text(x);
+}
+
 }  // namespace convista

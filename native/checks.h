@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 
 #include "geometry.h"
@@ -27,5 +28,9 @@ std::string check_pooling(Sizes x, Sizes y, Sizes window, Steps steps, PoolingGe
 // A convolution whose positions are tiled by windows of at most 256 cells; `y` is what the windows give.
 std::string check_block(Sizes x, Sizes w, Sizes y, Steps steps, int64_t groups, Sizes window, ConvolutionGeometry& convolution,
                         PoolingGeometry& pooling);
+
+// An input of any rank with its channels last, buffers shaped alike, buffers of one number a channel, and one weight a picture.
+std::string check_normalization(Sizes x, std::initializer_list<Sizes> alike, std::initializer_list<Sizes> of_channels, Sizes mask,
+                                NormalizationGeometry& geometry);
 
 }  // namespace convista

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "checks.h"
+#include "huge_pages.h"
 #include "kernels.h"
 #include "pool_workers.h"
 #include "xla/ffi/api/ffi.h"
@@ -85,6 +86,18 @@ ffi::Error guarded(ffi::ThreadPool& threads, const Call& call) {
   return ffi::Error::Success();
 }
 
+// Whoever writes a buffer is as a rule the first to touch its memory.
+template <typename Buffer>
+void prepare(ffi::Result<Buffer>& buffer) {
+  prefer_huge_pages(buffer->untyped_data(), buffer->size_bytes());
+}
+
+template <typename Buffer, typename Call>
+ffi::Error guarded(ffi::ThreadPool& threads, ffi::Result<Buffer>& result, const Call& call) {
+  prepare(result);
+  return guarded(threads, call);
+}
+
 ffi::Error wrong(const char* kernel, const std::string& problem) {
   return ffi::Error::InvalidArgument(std::string(kernel) + ": " + problem);
 }
@@ -127,7 +140,7 @@ ffi::Error convolution_forward(ffi::ThreadPool threads, In<Kind> x, Floats w, ff
     }
     return ffi::Error::Success();
   }
-  return guarded(threads, [&](Workers& workers) {
+  return guarded(threads, y, [&](Workers& workers) {
     Kind::kernels().convolution_forward(geometry, numbers<Kind>(x), w.typed_data(), bias, relu, numbers<Kind>(y), workers);
   });
 }
@@ -144,7 +157,7 @@ ffi::Error convolution_input_gradient(ffi::ThreadPool threads, In<Kind> dy, Floa
     fill_zero(dx);
     return ffi::Error::Success();
   }
-  return guarded(threads, [&](Workers& workers) {
+  return guarded(threads, dx, [&](Workers& workers) {
     Kind::kernels().convolution_input_gradient(geometry, numbers<Kind>(dy), w.typed_data(), numbers<Kind>(dx), workers);
   });
 }
@@ -212,7 +225,7 @@ ffi::Error max_pooling_forward(ffi::ThreadPool threads, In<Kind> x, Out<Kind> y,
   if (!problem.empty()) return wrong("max pooling", problem);
   if (empty(*y)) return ffi::Error::Success();
   if (empty(x)) return wrong("max pooling", "an input has at least one cell");
-  return guarded(threads, [&](Workers& workers) {
+  return guarded(threads, y, [&](Workers& workers) {
     if (small) {
       auto* winners = static_cast<uint8_t*>(index);
       Kind::kernels().max_pooling_forward_small(geometry, numbers<Kind>(x), numbers<Kind>(y), winners, workers);
@@ -236,7 +249,7 @@ ffi::Error max_pooling_gradient(ffi::ThreadPool threads, In<Kind> dy, ffi::AnyBu
     fill_zero(dx);
     return ffi::Error::Success();
   }
-  return guarded(threads, [&](Workers& workers) {
+  return guarded(threads, dx, [&](Workers& workers) {
     if (index.element_type() == ffi::U8) {
       const auto* winners = static_cast<const uint8_t*>(index.untyped_data());
       Kind::kernels().max_pooling_gradient_small(geometry, numbers<Kind>(dy), winners, numbers<Kind>(dx), workers);
@@ -256,7 +269,7 @@ ffi::Error sum_pooling_forward(ffi::ThreadPool threads, In<Kind> x, Out<Kind> y,
   if (!problem.empty()) return wrong("sum pooling", problem);
   if (empty(*y)) return ffi::Error::Success();
   if (empty(x)) return wrong("sum pooling", "an input has at least one cell");
-  return guarded(threads, [&](Workers& workers) {
+  return guarded(threads, y, [&](Workers& workers) {
     Kind::kernels().sum_pooling_forward(geometry, numbers<Kind>(x), mean, numbers<Kind>(y), workers);
   });
 }
@@ -273,7 +286,7 @@ ffi::Error sum_pooling_gradient(ffi::ThreadPool threads, In<Kind> dy, Out<Kind> 
     fill_zero(dx);
     return ffi::Error::Success();
   }
-  return guarded(threads, [&](Workers& workers) {
+  return guarded(threads, dx, [&](Workers& workers) {
     Kind::kernels().sum_pooling_gradient(geometry, numbers<Kind>(dy), mean, numbers<Kind>(dx), workers);
   });
 }
@@ -315,7 +328,7 @@ ffi::Error block_forward(ffi::ThreadPool threads, In<Kind> x, Floats w, Floats b
   if (!problem.empty()) return wrong("block", problem);
   if (empty(*y)) return ffi::Error::Success();
   if (empty(x) || empty(w)) return wrong("block", "an input and a kernel have at least one number");
-  return guarded(threads, [&](Workers& workers) {
+  return guarded(threads, y, [&](Workers& workers) {
     Kind::kernels().block_forward(geometry, pooling, numbers<Kind>(x), w.typed_data(), bias.typed_data(), relu, numbers<Kind>(y), winner,
                                   workers);
   });
@@ -362,6 +375,7 @@ ffi::Error block_gradient(ffi::ThreadPool threads, In<Kind> x, Floats w, In<Kind
     }
     if (!equal(buffer->dimensions(), shapes[i])) return wrong(name, "a gradient has the shape of what it belongs to");
     gradients[i] = buffer->untyped_data();
+    prepare(buffer);
     if (nothing) fill_zero(buffer);
   }
   if (nothing) return ffi::Error::Success();
@@ -369,6 +383,34 @@ ffi::Error block_gradient(ffi::ThreadPool threads, In<Kind> x, Floats w, In<Kind
     Kind::kernels().block_gradient(geometry, pooling, numbers<Kind>(x), w.typed_data(), winner, numbers<Kind>(y), numbers<Kind>(dy), relu,
                                    static_cast<typename Kind::Number*>(gradients[0]), static_cast<float*>(gradients[1]),
                                    static_cast<float*>(gradients[2]), workers);
+  });
+}
+
+ffi::Error normalization_forward(ffi::ThreadPool threads, Floats x, Floats scale, Floats offset, Floats mask, FloatsOut y,
+                                 FloatsOut mean, FloatsOut variance, float epsilon, bool relu) {
+  NormalizationGeometry geometry;
+  const std::string problem = check_normalization(
+      sizes_of(x), {sizes_of(*y)}, {sizes_of(scale), sizes_of(offset), sizes_of(*mean), sizes_of(*variance)}, sizes_of(mask), geometry);
+  if (!problem.empty()) return wrong("normalization", problem);
+  return guarded(threads, y, [&](Workers& workers) {
+    chosen().normalization_forward(geometry, x.typed_data(), scale.typed_data(), offset.typed_data(), mask.typed_data(), epsilon, relu,
+                                   y->typed_data(), mean->typed_data(), variance->typed_data(), workers);
+  });
+}
+
+ffi::Error normalization_gradient(ffi::ThreadPool threads, Floats dy, Floats x, Floats scale, Floats offset, Floats mean,
+                                  Floats variance, Floats mask, FloatsOut dx, FloatsOut dscale, FloatsOut doffset, float epsilon,
+                                  bool relu) {
+  NormalizationGeometry geometry;
+  const std::string problem = check_normalization(
+      sizes_of(x), {sizes_of(dy), sizes_of(*dx)},
+      {sizes_of(scale), sizes_of(offset), sizes_of(mean), sizes_of(variance), sizes_of(*dscale), sizes_of(*doffset)}, sizes_of(mask),
+      geometry);
+  if (!problem.empty()) return wrong("normalization, gradient", problem);
+  return guarded(threads, dx, [&](Workers& workers) {
+    chosen().normalization_gradient(geometry, dy.typed_data(), x.typed_data(), scale.typed_data(), offset.typed_data(),
+                                    mean.typed_data(), variance.typed_data(), mask.typed_data(), epsilon, relu, dx->typed_data(),
+                                    dscale->typed_data(), doffset->typed_data(), workers);
   });
 }
 
@@ -425,10 +467,16 @@ CONVISTA_HANDLERS(sum_pooling_forward, CONVISTA_SUM);
 CONVISTA_HANDLERS(sum_pooling_gradient, CONVISTA_SUM);
 CONVISTA_HANDLERS(block_forward, CONVISTA_BLOCK);
 CONVISTA_HANDLERS(block_gradient, CONVISTA_BLOCK_GRADIENT);
+CONVISTA_HANDLER(convista_normalization_forward, convista::normalization_forward,
+                 Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>().Ret<Floats>().Ret<Floats>().Ret<Floats>()
+                     .Attr<float>("epsilon").Attr<bool>("relu"));
+CONVISTA_HANDLER(convista_normalization_gradient, convista::normalization_gradient,
+                 Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>().Arg<Floats>()
+                     .Ret<Floats>().Ret<Floats>().Ret<Floats>().Attr<float>("epsilon").Attr<bool>("relu"));
 CONVISTA_HANDLER(convista_threads, convista::threads_of_pool, Ret<ffi::BufferR0<ffi::S32>>());
 
 // What the handlers take and return; INTERFACE in src/convista/kernels/native.py.
-CONVISTA_EXPORT int convista_interface() { return 4; }
+CONVISTA_EXPORT int convista_interface() { return 5; }
 CONVISTA_EXPORT const char* convista_chosen() { return convista::chosen_name(); }
 CONVISTA_EXPORT bool convista_choose(const char* name) { return name != nullptr && convista::choose(name); }
 CONVISTA_EXPORT bool convista_runs(const char* name) { return name != nullptr && convista::runs(name); }

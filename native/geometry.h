@@ -6,6 +6,10 @@ struct ConvolutionGeometry {
   int64_t batch, in_channels, out_channels, groups;
   int64_t in[3], out[3], kernel[3], stride[3], dilation[3], before[3];  // before: zeros in front of each axis
 };
+// Rows of channels: `positions` of each picture.
+struct NormalizationGeometry {
+  int64_t batch, positions, channels;
+};
 struct PoolingGeometry {
   int64_t batch, channels;
   int64_t in[3], out[3], size[3], stride[3], before[3];

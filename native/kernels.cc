@@ -4,6 +4,7 @@
 #include "block.h"
 #include "block_gradient.h"
 #include "convolution.h"
+#include "normalization.h"
 #include "pooling.h"
 
 #define CONVISTA_JOIN_(a, b) a##b
@@ -25,6 +26,8 @@ const KernelTable& CONVISTA_JOIN(table_, CONVISTA_TARGET)() {
       target::max_pooling_gradient<float, int32_t>,
       target::sum_pooling_forward<float>,
       target::sum_pooling_gradient<float>,
+      target::normalization_forward,
+      target::normalization_gradient,
   };
   return table;
 }

@@ -25,6 +25,11 @@ struct KernelTable {
   void (*max_pooling_gradient_large)(const PoolingGeometry&, const float* dy, const int32_t* index, float* dx, Workers&);
   void (*sum_pooling_forward)(const PoolingGeometry&, const float* x, bool mean, float* y, Workers&);
   void (*sum_pooling_gradient)(const PoolingGeometry&, const float* dy, bool mean, float* dx, Workers&);
+  void (*normalization_forward)(const NormalizationGeometry&, const float* x, const float* scale, const float* offset,
+                                const float* mask, float epsilon, bool relu, float* y, float* mean, float* variance, Workers&);
+  void (*normalization_gradient)(const NormalizationGeometry&, const float* dy, const float* x, const float* scale,
+                                 const float* offset, const float* mean, const float* variance, const float* mask,
+                                 float epsilon, bool relu, float* dx, float* dscale, float* doffset, Workers&);
 };
 
 // Kernels in float32 are weights, their gradients and biases; products are rounded to bfloat16 and added in float32.

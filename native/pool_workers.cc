@@ -9,16 +9,13 @@
 #include <mutex>
 #include <new>
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
+#include "huge_pages.h"
 
 namespace convista {
 namespace {
 
 constexpr int kSlots = 4;
 constexpr std::size_t kAlignment = 64;
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 // Blocks grow to powers of two and are kept: memory that glibc gives back to the kernel comes back as page faults,
 // half of another framework's training step.
@@ -30,9 +27,7 @@ std::size_t capacity(std::size_t bytes) {
 void* allocate(std::size_t bytes) {
   void* memory = std::aligned_alloc(bytes >= kHugePage ? kHugePage : kAlignment, bytes);
   if (memory == nullptr) throw std::bad_alloc();
-#ifdef __linux__
-  if (bytes >= kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);
-#endif
+  prefer_huge_pages(memory, bytes);
   return memory;
 }
 

@@ -90,6 +90,25 @@ void check_wrong_calls() {
   expect(!other.block().empty(), "a block refuses what its windows do not give");
 }
 
+void check_normalizations() {
+  const Values x{2, 7, 6, 4}, channels{4}, mask{2}, wrong{3}, twice{4, 1}, none{};
+  NormalizationGeometry g{};
+  const auto call = [&](const Values& x, const Values& y, const Values& scale, const Values& mask) {
+    return check_normalization(sizes(x), {sizes(y)}, {sizes(channels), sizes(scale)}, sizes(mask), g);
+  };
+  expect(call(x, x, channels, mask).empty(), "a right normalisation is taken: " + call(x, x, channels, mask));
+  expect(g.batch == 2 && g.positions == 42 && g.channels == 4, "positions are those of all axes between");
+  expect(call({2, 4}, {2, 4}, channels, mask).empty() && g.positions == 1, "no axis between is one position");
+  expect(!call({4}, {4}, channels, mask).empty(), "normalisation refuses one axis");
+  expect(!call(none, none, channels, mask).empty(), "normalisation refuses no axis");
+  expect(!call({2, 0, 4}, {2, 0, 4}, channels, mask).empty(), "normalisation refuses nothing to normalise");
+  expect(!call({2, -1, 4}, {2, -1, 4}, channels, mask).empty(), "normalisation refuses a negative size");
+  expect(!call(x, {2, 7, 6, 5}, channels, mask).empty(), "normalisation refuses an output of another shape");
+  expect(!call(x, {2, 7, 6}, channels, mask).empty(), "normalisation refuses an output of another rank");
+  expect(!call(x, x, wrong, mask).empty() && !call(x, x, twice, mask).empty(), "normalisation refuses another number of channels");
+  expect(!call(x, x, channels, wrong).empty() && !call(x, x, channels, none).empty(), "normalisation refuses another mask");
+}
+
 void check_random() {
   std::mt19937_64 random(7);
   const int64_t strange[] = {0, 1, 2, 3, 5, -1, INT64_MAX, INT64_MIN, int64_t{1} << 30, int64_t{1} << 31, int64_t{1} << 62};
@@ -132,6 +151,7 @@ void check_random() {
 int main() {
   check_right_calls();
   check_wrong_calls();
+  check_normalizations();
   check_random();
   return verdict();
 }

@@ -215,6 +215,58 @@ def test_sums_without_a_mean(instruction_set) -> None:
     np.testing.assert_array_equal(y, np.full((2, 3, 2, 4), 4))
 
 
+ROWS, CHANNELS, MASK = jnp.ones((2, 6, 5, 4)), jnp.ones(4), jnp.ones(2)
+NORMALIZED = [floats(2, 6, 5, 4), floats(4), floats(4)]
+NORMALIZATION = {"epsilon": np.float32(1e-3), "relu": False}
+
+
+def test_a_right_normalization(library) -> None:
+    y, mean, variance = call("normalization_forward", NORMALIZED, ROWS, CHANNELS, CHANNELS, MASK, **NORMALIZATION)
+    for array, right in ((y, 1), (mean, 1), (variance, 0)):
+        np.testing.assert_array_equal(array, np.full(array.shape, right))
+
+
+@pytest.mark.parametrize(
+    ("changes", "results", "problem"),
+    [
+        ({0: jnp.ones(4)}, {0: floats(4)}, "an input has a batch axis and channels, got (4)"),
+        ({0: ROWS[:0]}, {}, "an input lies between 1 and 2^30, got (0, 6, 5, 4)"),
+        ({0: ROWS.astype(jnp.bfloat16)}, {}, "Wrong buffer dtype"),
+        ({1: jnp.ones(5)}, {}, "one number a channel, got (5) for an input (2, 6, 5, 4)"),
+        ({2: jnp.ones((4, 1))}, {}, "one number a channel, got (4, 1) for an input (2, 6, 5, 4)"),
+        ({3: jnp.ones(3)}, {}, "a mask has one number a picture, got (3) for an input (2, 6, 5, 4)"),
+        ({}, {0: floats(2, 6, 5, 5)}, "have the shape of the input, got (2, 6, 5, 5) and (2, 6, 5, 4)"),
+        ({}, {0: floats(2, 30, 4)}, "have the shape of the input, got (2, 30, 4) and (2, 6, 5, 4)"),
+        ({}, {2: floats(3)}, "one number a channel, got (3) for an input (2, 6, 5, 4)"),
+    ],
+)
+def test_wrong_normalizations_are_errors(library, changes, results, problem) -> None:
+    arrays = [changes.get(place, array) for place, array in enumerate((ROWS, CHANNELS, CHANNELS, MASK))]
+    shapes = [results.get(place, shape) for place, shape in enumerate(NORMALIZED)]
+    with pytest.raises(jax.errors.JaxRuntimeError) as caught:
+        call("normalization_forward", shapes, *arrays, **NORMALIZATION)
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "results", "problem"),
+    [
+        ({0: ROWS[:1]}, {}, "have the shape of the input, got (1, 6, 5, 4) and (2, 6, 5, 4)"),
+        ({4: jnp.ones(1)}, {}, "one number a channel, got (1) for an input (2, 6, 5, 4)"),
+        ({6: jnp.ones(1)}, {}, "a mask has one number a picture, got (1) for an input (2, 6, 5, 4)"),
+        ({}, {0: floats(6, 2, 5, 4)}, "have the shape of the input, got (6, 2, 5, 4) and (2, 6, 5, 4)"),
+        ({}, {1: floats(2)}, "one number a channel, got (2) for an input (2, 6, 5, 4)"),
+    ],
+)
+def test_wrong_gradients_of_normalizations_are_errors(library, changes, results, problem) -> None:
+    right = (ROWS, ROWS, CHANNELS, CHANNELS, CHANNELS, CHANNELS, MASK)
+    arrays = [changes.get(place, array) for place, array in enumerate(right)]
+    shapes = [results.get(place, shape) for place, shape in enumerate(NORMALIZED)]
+    with pytest.raises(jax.errors.JaxRuntimeError) as caught:
+        call("normalization_gradient", shapes, *arrays, **NORMALIZATION)
+    assert problem in str(caught.value)
+
+
 def test_xla_gives_its_threads(library) -> None:
     assert 1 <= native.threads() <= (os.cpu_count() or 1)
 

@@ -29,7 +29,7 @@ from convista.layers import (
 )
 from convista.layers.warping import warped
 from convista.models import graph as graphs
-from convista.models.program import blocks, warps
+from convista.models.program import blocks, rectified, warps
 
 native = pytest.mark.skipif(not selection.describe().native, reason="nothing is rewritten without the native kernels")
 
@@ -195,3 +195,48 @@ def test_warpings_that_somebody_else_looks_at_stay_apart():
     assert warps(both.graph.nodes, both.graph.outputs) == {}
     alone = Model(x, moved)
     assert warps(alone.graph.nodes, alone.graph.outputs) == {2: [1, 2]}
+
+
+RECTIFIED = {
+    "a relu layer": ([moved(), ReLU()], {1: 2}),
+    "an activation": ([moved(), Activation("relu")], {1: 2}),
+    "behind a convolution": ([convolution(use_bias=False), moved(), ReLU(), MaxPooling2D()], {2: 3}),
+    "two in a row": ([moved(), ReLU(), moved(), ReLU()], {1: 2, 3: 4}),
+    "another axis": ([BatchNormalization(axis=1), ReLU()], {1: 2}),
+    "frozen": ([BatchNormalization(trainable=False), ReLU()], {1: 2}),
+    "a relu with a limit": ([moved(), ReLU(max_value=6.0)], {}),
+    "nothing": ([moved(), Activation("linear")], {}),
+    "another activation": ([moved(), Activation("tanh")], {}),
+}
+
+
+@native
+@pytest.mark.parametrize("name", RECTIFIED)
+def test_a_normalisation_does_the_relu_behind_it(name, monkeypatch):
+    layers, expected = RECTIFIED[name]
+    model = network(*layers)
+    assert rectified(model.graph.nodes, model.graph.outputs) == expected
+    x = np.random.default_rng(0).standard_normal((5, 9, 8, 2)).astype("float32")
+    fast, fast_gradients = values_and_gradients(model, x, training=True)
+    moved_together = model.apply(model.params, model.state, x, training=True)[1]
+    monkeypatch.setattr(graphs, "rectified", lambda nodes, outputs: {})
+    plain, plain_gradients = values_and_gradients(model, x, training=True)
+    np.testing.assert_array_equal(fast, plain)
+    for ours, theirs in zip(fast_gradients, plain_gradients, strict=True):
+        scale = float(np.abs(theirs).max())
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6 * scale)
+    moved_apart = model.apply(model.params, model.state, x, training=True)[1]
+    for ours, theirs in zip(jax.tree.leaves(moved_together), jax.tree.leaves(moved_apart), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@native
+def test_a_normalisation_that_is_asked_for_keeps_its_own_values():
+    inputs = Input((4, 4, 2))
+    normalised = moved()(inputs)
+    both = Model(inputs, [normalised, ReLU()(normalised)], seed=1)
+    assert rectified(both.graph.nodes, both.graph.outputs) == {}
+    x = np.random.default_rng(0).standard_normal((5, 4, 4, 2)).astype("float32")
+    values, positive = both.apply(both.params, both.state, x, training=True)[0]
+    assert float(values.min()) < 0
+    np.testing.assert_array_equal(jnp.maximum(values, 0), positive)

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from convista.ops.normalization import moments, normalize
+from convista.kernels import selection
+from convista.ops.normalization import batch_normalization, moments, normalize
 from oracles.compare import LAYERS, SUMS, agree, agree_all, gradients_of, numbers, run_together
 
 AXES = pytest.mark.parametrize(("shape", "axis"), [((6, 3), 1), ((6, 4, 5, 3), -1), ((6, 4, 5, 3), 1), ((6, 4, 3), 2)])
@@ -69,3 +71,38 @@ def test_a_batch_normalised_by_its_own_moments_has_mean_0_and_variance_1():
     ones, zeros = jnp.ones(4), jnp.zeros(4)
     found = moments(normalize(x, -1, *moments(x, -1), ones, zeros, 1e-9), -1)
     agree_all(found, (zeros, ones), LAYERS)
+
+
+@AXES
+@pytest.mark.parametrize("kernels", ["native", "xla"])
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize("real", [None, 4])
+def test_a_batch_is_normalised_as_by_its_parts(shape, axis, real, relu, kernels, monkeypatch):
+    if kernels == "native" and not selection.describe().native:
+        pytest.skip("no native kernels")
+    if kernels == "xla":
+        monkeypatch.setattr(selection, "describe", lambda: selection.Selection("xla", "a test"))
+    operands = (numbers(*shape) * 2 + 5, *(numbers(shape[axis], seed=seed) for seed in (1, 2)))
+    mask = None if real is None else jnp.asarray(np.arange(6) < real, jnp.float32)
+
+    def whole(x, scale, offset):
+        return batch_normalization(x, axis, scale, offset, 1e-3, mask, relu=relu)[0]
+
+    def parts(x, scale, offset):
+        y = normalize(x, axis, *moments(x, axis, mask), scale, offset, 1e-3)
+        return jax.nn.relu(y) if relu else y
+
+    found = run_together({"whole": (gradients_of(whole), operands), "parts": (gradients_of(parts), operands)})
+    (y, gradients), (right, expected) = found["whole"], found["parts"]
+    agree(y, right, LAYERS)
+    agree_all(gradients, expected, LAYERS)
+    statistics = batch_normalization(*map(jnp.asarray, operands[:1]), axis, *operands[1:], 1e-3, mask)[1:]
+    agree_all(statistics, moments(jnp.asarray(operands[0]), axis, mask), SUMS)
+    with pytest.raises(AssertionError, match="apart"):
+        agree(y * 1.01, right, LAYERS)
+
+
+def test_statistics_carry_no_gradient():
+    x, ones = jnp.asarray(numbers(6, 4, 3)), jnp.ones(3)
+    gradient = jax.grad(lambda x: sum(map(jnp.sum, batch_normalization(x, -1, ones, ones, 1e-3)[1:])))(x)
+    assert not gradient.any()

@@ -1,4 +1,4 @@
-"""What a convolution and a pooling do besides their numbers."""
+"""What a convolution, a pooling and a normalisation do besides their numbers."""
 
 from __future__ import annotations
 
@@ -99,3 +99,16 @@ class BlockGeometry:
             (5,)
         """
         return self.pooling.outputs(self.convolution.outputs(sizes, window))
+
+
+@dataclass(frozen=True)
+class NormalizationGeometry:
+    """What a batch normalisation does besides its numbers.
+
+    Args:
+        epsilon: Added to the variance.
+        relu: Whether negative results become 0.
+    """
+
+    epsilon: float
+    relu: bool

@@ -26,11 +26,12 @@ _BOTH = (
     "block_forward",
     "block_gradient",
 )
-HANDLERS = (*_BOTH, *(f"{name}_bfloat16" for name in _BOTH), "threads")
+_NORMALIZATION = ("normalization_forward", "normalization_gradient")
+HANDLERS = (*_BOTH, *(f"{name}_bfloat16" for name in _BOTH), *_NORMALIZATION, "threads")
 
 # What handlers take and return. It is part of their names in compiled programs, which are kept on disk: handlers that
 # an old program was compiled for are then not found, instead of called wrongly. native/ffi.cc has the same number.
-INTERFACE = 4
+INTERFACE = 5
 
 _FILE = Path(__file__).with_name("_native.so")
 
@@ -40,7 +41,7 @@ def target(handler: str) -> str:
 
     Example:
         >>> target("threads")
-        'convista_threads_4'
+        'convista_threads_5'
     """
     return f"convista_{handler}_{INTERFACE}"
 

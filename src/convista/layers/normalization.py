@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 
 from convista import arguments
@@ -14,7 +13,8 @@ from convista.errors import ArgumentError, ShapeError
 from convista.layers import initializers
 from convista.layers.base import Layer, Parameter, register
 from convista.layers.initializers import Initializer
-from convista.ops.normalization import moments, normalize, standardize
+from convista.ops.activation import relu as rectified
+from convista.ops.normalization import batch_normalization, normalize, standardize
 from convista.shapes import ReceptiveField
 
 
@@ -89,20 +89,24 @@ class BatchNormalization(Layer):
             "moving_variance": Parameter(shape, self.moving_variance_initializer),
         }
 
-    def apply(self, params, state, x, *, training, key, mask=None):
-        """Return the normalised values and, while training, the moved statistics."""
-        if training and self.trainable:
-            mean, variance = moments(x, self.axis, mask)
-            keep = jnp.asarray(self.momentum, mean.dtype)
-            state = {
-                "moving_mean": state["moving_mean"] * keep + jax.lax.stop_gradient(mean) * (1 - keep),
-                "moving_variance": state["moving_variance"] * keep + jax.lax.stop_gradient(variance) * (1 - keep),
-            }
-        else:
-            mean, variance = state["moving_mean"], state["moving_variance"]
+    def apply(self, params, state, x, *, training, key, mask=None, relu=False):
+        """Return the normalised values and, while training, the moved statistics.
+
+        ``relu`` says whether negative values become 0, in the same pass over them.
+        """
+        mean, variance = state["moving_mean"], state["moving_variance"]
         scale = params.get("gamma", jnp.ones_like(mean))
         offset = params.get("beta", jnp.zeros_like(mean))
-        return normalize(x, self.axis, mean, variance, scale, offset, self.epsilon), state
+        if not (training and self.trainable):
+            y = normalize(x, self.axis, mean, variance, scale, offset, self.epsilon)
+            return rectified(y) if relu else y, state
+        y, seen, spread = batch_normalization(x, self.axis, scale, offset, self.epsilon, mask, relu=relu)
+        keep = jnp.asarray(self.momentum, mean.dtype)
+        moved = {
+            "moving_mean": mean * keep + seen * (1 - keep),
+            "moving_variance": variance * keep + spread * (1 - keep),
+        }
+        return y, moved
 
     def _channels(self, input_shape: Shape) -> int:
         return _channels_along(self.axis, input_shape)

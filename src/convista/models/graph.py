@@ -17,7 +17,7 @@ from convista.layers.reshaping import Reshape
 from convista.layers.symbolic import SymbolicTensor, nodes_of
 from convista.layers.warping import Warping, warped
 from convista.models.policy import operands
-from convista.models.program import blocks, warps
+from convista.models.program import blocks, rectified, warps
 from convista.shapes import ReceptiveField, count
 
 Tree = dict[str, Variables]
@@ -161,7 +161,8 @@ class Graph:
         found = blocks(self.nodes, seen, training=training)
         inside = {place for block in found.values() for place in block.places[:-1]}
         rows = warps(self.nodes, seen) if training else {}
-        passed = {place for last, row in rows.items() for place in row if place != last}
+        relus = rectified(self.nodes, seen) if training else {}
+        passed = {place for last, row in rows.items() for place in row if place != last} | set(relus.values())
         for place, node in enumerate(self.nodes):
             if place in self.inputs:
                 values.append(batch[self.inputs.index(place)])
@@ -180,7 +181,8 @@ class Graph:
             if place in passed or place in rows:
                 values.append(taken[0] if place in passed else self._warped(rows[place], taken[0], key))
                 continue
-            extra = {"mask": mask} if node.layer.uses_mask else {}
+            extra: dict[str, Any] = {"mask": mask} if node.layer.uses_mask else {}
+            extra |= {"relu": True} if place in relus else {}
             own, taken = operands(policy, node.layer, params.get(node.name, {}), taken, last=place in self.outputs)
             value, kept = node.layer.apply(
                 own,

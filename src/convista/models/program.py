@@ -147,6 +147,29 @@ def _keeps_order(layer: Layer) -> bool:
     return type(layer) is Activation and layer.activation_name in ("linear", "relu")
 
 
+def rectified(nodes: Sequence[Node], outputs: Sequence[int]) -> dict[int, int]:
+    """Return the relus that a batch normalisation does in its own pass over the values, while training.
+
+    Args:
+        nodes: The network's nodes.
+        outputs: Places that are asked for or given, and so keep their own values.
+
+    Returns:
+        The place of each such relu by that of its normalisation.
+    """
+    if not selection.describe().native:
+        return {}
+    uses = Counter(place for node in nodes for place in node.inputs) + Counter(outputs)
+    return {
+        node.inputs[0]: place
+        for place, node in enumerate(nodes)
+        if _keeps_order(node.layer)
+        and node.layer.activation_name == "relu"
+        and type(nodes[node.inputs[0]].layer) is BatchNormalization
+        and uses[node.inputs[0]] == 1
+    }
+
+
 def warps(nodes: Sequence[Node], outputs: Sequence[int]) -> dict[int, list[int]]:
     """Return rows of warpings that training does as one, with one interpolation: turned, then moved, then scaled.
 
