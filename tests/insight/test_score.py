@@ -44,11 +44,13 @@ def network(*ending) -> Sequential:
     return Sequential([Input((6, 6, 2)), Conv2D(4, 3, activation="relu", name="seen"), Flatten(), *ending], seed=1)
 
 
+_plain = network(Dense(3, name="answer"))
+
+
 def logits_of(model: Sequential) -> np.ndarray:
     """The answer before its last activation, by the weights and a network that ends in Dense alone."""
-    plain = network(Dense(3, name="answer"))
-    plain.set_weights(model.get_weights())
-    return plain.predict(X)[0]
+    _plain.set_weights(model.get_weights())
+    return _plain.predict(X)[0]
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -61,13 +63,14 @@ def test_the_logit_is_found(ending: str) -> None:
         assert found.of(X) == pytest.approx(model.predict(X)[0, 2])
         return
     name = ending if ending in ("log_softmax", "sigmoid") else "softmax"
+    logits, answers = logits_of(model), model.predict(X)[0]
     for target in range(3):
         found = score_of(model, X, target, "attribute")
         assert found.explained == f"logit before {name}"
-        assert found.of(X) == pytest.approx(logits_of(model)[target], abs=1e-5)
-        expected = model.predict(X)[0, target]
+        assert found.of(X) == pytest.approx(logits[target], abs=1e-5)
+        expected = answers[target]
         assert found.probability == pytest.approx(np.exp(expected) if name == "log_softmax" else expected, rel=1e-5)
-    assert found.of(X) != pytest.approx(float(model.predict(X)[0, 2]), abs=1e-3)  # the test would see the probability
+    assert found.of(X) != pytest.approx(answers[2], abs=1e-3)  # the test would see the probability
 
 
 def test_a_softmax_over_other_axes_is_no_choice_of_a_class() -> None:

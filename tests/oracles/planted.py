@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from convista import Sequential
@@ -58,6 +60,12 @@ def built() -> Sequential:
         ]
     )
     return model
+
+
+@functools.cache
+def shared() -> Sequential:
+    """Return one such network for all tests that leave it as it is: its programs are compiled once."""
+    return built()
 
 
 def network(seed: int = 0) -> Sequential:
