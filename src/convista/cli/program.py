@@ -26,6 +26,7 @@ VERBS = (
     "explain",
     "trace",
     "slide",
+    "attribute",
     "doctor",
     "prune",
     "filter",

@@ -6,6 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from convista.insight.attribution import Attribution as Attribution
+    from convista.insight.attribution import attribute as attribute
     from convista.insight.dense import DenseMatrix as DenseMatrix
     from convista.insight.dense import as_dense as as_dense
     from convista.insight.derivations import Explanation as Explanation
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from convista.insight.doctor.labels import Suspect as Suspect
     from convista.insight.doctor.labels import suspects as suspects
     from convista.insight.doctor.limits import Limits as Limits
+    from convista.insight.sanity import SanityCheck as SanityCheck
+    from convista.insight.sanity import sanity_check as sanity_check
     from convista.insight.slides import Slide as Slide
     from convista.insight.slides import slide as slide
     from convista.insight.traces import Trace as Trace
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     from convista.insight.variants import show_augmented as show_augmented
 
 _NAMES = {
+    "Attribution": "convista.insight.attribution",
+    "attribute": "convista.insight.attribution",
     "DenseMatrix": "convista.insight.dense",
     "Explanation": "convista.insight.derivations",
     "as_dense": "convista.insight.dense",
@@ -41,6 +47,8 @@ _NAMES = {
     "slide": "convista.insight.slides",
     "Trace": "convista.insight.traces",
     "trace": "convista.insight.traces",
+    "SanityCheck": "convista.insight.sanity",
+    "sanity_check": "convista.insight.sanity",
     "show_augmented": "convista.insight.variants",
 }
 
