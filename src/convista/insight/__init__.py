@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convista.insight.dense import DenseMatrix as DenseMatrix
     from convista.insight.dense import as_dense as as_dense
+    from convista.insight.feature_map import FeatureMaps as FeatureMaps
+    from convista.insight.feature_map import feature_maps as feature_maps
+    from convista.insight.learned_filters import Filters as Filters
+    from convista.insight.learned_filters import filters as filters
     from convista.insight.variants import show_augmented as show_augmented
 
 _NAMES = {
     "DenseMatrix": "convista.insight.dense",
     "as_dense": "convista.insight.dense",
+    "FeatureMaps": "convista.insight.feature_map",
+    "feature_maps": "convista.insight.feature_map",
+    "Filters": "convista.insight.learned_filters",
+    "filters": "convista.insight.learned_filters",
     "show_augmented": "convista.insight.variants",
 }
 

@@ -2,6 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from convista.insight.feature_map import FeatureMaps
+    from convista.insight.learned_filters import Filters
+    from convista.models.model import Model
+
 
 class Questions:
     """The questions, one method each; every one is also a function of :mod:`convista.insight`."""
+
+    def feature_maps(self, picture: Any, layer: str | None = None, data: Any = None) -> FeatureMaps:
+        """Return what every layer, or one, makes of a picture; see :func:`convista.insight.feature_maps`."""
+        from convista.insight.feature_map import feature_maps
+
+        return feature_maps(cast("Model", self), picture, layer, data)
+
+    def filters(self, layer: str | None = None) -> Filters:
+        """Return the kernels of a convolution, the first unless named; see :func:`convista.insight.filters`."""
+        from convista.insight.learned_filters import filters
+
+        return filters(cast("Model", self), layer)
