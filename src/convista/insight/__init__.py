@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convista.insight.dense import DenseMatrix as DenseMatrix
     from convista.insight.dense import as_dense as as_dense
+    from convista.insight.excitation import Excitations as Excitations
+    from convista.insight.excitation import excitations as excitations
     from convista.insight.feature_map import FeatureMaps as FeatureMaps
     from convista.insight.feature_map import feature_maps as feature_maps
     from convista.insight.learned_filters import Filters as Filters
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 _NAMES = {
     "DenseMatrix": "convista.insight.dense",
     "as_dense": "convista.insight.dense",
+    "Excitations": "convista.insight.excitation",
+    "excitations": "convista.insight.excitation",
     "FeatureMaps": "convista.insight.feature_map",
     "feature_maps": "convista.insight.feature_map",
     "Filters": "convista.insight.learned_filters",
