@@ -39,7 +39,7 @@ _MOST_DRAWN = 9
 _MOST_KEPT = 100
 _MOST_ROWS = 12
 _FOLLOWING = (BatchNormalization, Activation, ReLU, LeakyReLU, PReLU, ELU, GELU, SiLU)
-_BEYOND = np.array([0.82, 0.82, 0.82])  # what lies in the padding, drawn lighter than mid-grey
+_BEYOND = np.array([0.72, 0.86, 0.96])  # what lies in the padding: no grey, which pixels may be
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,7 +259,13 @@ def excitations(
     shape = next(iter(pictures.values())).shape if pictures else tuple(model.input_shape[1:])
     sizes = shapes_for(model.graph, shape)
     layers = tuple(
-        _layer(model, place, kept, _Seen(model.graph, place, shape, tuple(sizes[place][:-1]), found), examples)
+        _layer(
+            model,
+            place,
+            kept,
+            _Seen(model.graph, place, shape, tuple(size or 0 for size in sizes[place][:-1]), found),
+            examples,
+        )
         for place, kept, found in zip(places, strongest, cells, strict=True)
     )
     return Excitations(model.name, layers, pictures, examples)
@@ -429,7 +435,7 @@ def _places(one: ChannelExcitations) -> str:
 
 
 def _framed(found: Excitations, one: Excitation) -> np.ndarray:
-    """Return a patch as RGB in the size of its whole field: what lies in the padding is light grey."""
+    """Return a patch as RGB in the size of its whole field: what lies in the padding is pale blue."""
     picture = found.pictures[one.example]
     if picture.ndim != 3:
         return _plain(found.patch(one))
@@ -462,7 +468,7 @@ def _drawn_depths(found: Excitations) -> Figure:
     canvas.heading(
         f"What each depth of {found.model!r} responds to{bounded}",
         f"The channels with the strongest answers, and what excites each most among {found.examples:,} examples. "
-        "Light grey is padding.",
+        "Pale blue is padding.",
     )
     for number, layer in enumerate(layers):
         top = 0.78 + row * number
