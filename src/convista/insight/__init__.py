@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from convista.insight.feature_map import feature_maps as feature_maps
     from convista.insight.learned_filters import Filters as Filters
     from convista.insight.learned_filters import filters as filters
+    from convista.insight.maximization import Maximized as Maximized
+    from convista.insight.maximization import gallery as gallery
+    from convista.insight.maximization import maximize as maximize
     from convista.insight.variants import show_augmented as show_augmented
 
 _NAMES = {
@@ -25,6 +28,9 @@ _NAMES = {
     "feature_maps": "convista.insight.feature_map",
     "Filters": "convista.insight.learned_filters",
     "filters": "convista.insight.learned_filters",
+    "Maximized": "convista.insight.maximization",
+    "gallery": "convista.insight.maximization",
+    "maximize": "convista.insight.maximization",
     "show_augmented": "convista.insight.variants",
 }
 
