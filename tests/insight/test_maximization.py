@@ -55,7 +55,7 @@ def test_a_planted_kernel_is_found_again_where_its_neuron_looks(activation: str 
 
 
 def test_with_the_usual_settings_too() -> None:
-    found = planted().maximize("gabor", 1, cell=(4, 4), value_range=(-1, 1), jitter=0)
+    found = planted().maximize("gabor", 1, cell=(4, 4), value_range=(-1, 1))
     assert correlation(found.picture[4:11, 4:11, 0], GABOR[:, ::-1]) > 0.85
     assert found.target == "gabor, channel 1, cell 4, 4"
 
@@ -174,7 +174,7 @@ def test_sequences_volumes_and_mixed_precision(tmp_path) -> None:
     half = planted()
     half.policy = "mixed_bfloat16"
     for number, (model, layer) in enumerate(((series, "c"), (volume, "c"), (half, "gabor"))):
-        found = model.maximize(layer, 1, cell="middle", value_range=(-1, 1), steps=60, jitter=0, total_variation=0.0)
+        found = model.maximize(layer, 1, cell="middle", value_range=(-1, 1), steps=60, total_variation=0.0)
         assert found.picture.shape == model.input_shape[1:]
         assert found.activation > found.noise.max()
         assert found.save(tmp_path / f"{number}.png").exists()
@@ -195,6 +195,13 @@ def test_networks_that_rescale_and_networks_for_all_sizes() -> None:
     assert free.maximize("c", 0, value_range=(0, 1), start=np.full((9, 8, 1), 0.5)).picture.shape == (9, 8, 1)
 
 
+@pytest.mark.parametrize(("side", "jitter"), [(8, 0), (28, 1), (64, 4), (300, 8)])
+def test_the_jitter_is_a_share_of_the_picture(side: int, jitter: int) -> None:
+    model = Sequential([Input((side, side, 1)), Conv2D(1, 3, strides=2, name="c"), GlobalAveragePooling2D()], seed=0)
+    assert model.maximize("c", 0, value_range=(0, 1), steps=2).settings.jitter == jitter
+    assert model.maximize("c", 0, cell="middle", value_range=(0, 1), steps=2).settings.jitter == 0
+
+
 def texts(figure) -> list[str]:
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
@@ -208,7 +215,7 @@ def test_text_data_figures_and_notebook(digits_model: Model, tmp_path) -> None:
     assert np.asarray(document["picture"]).shape == (8, 8, 1)
     said = texts(found.figure())
     assert "What class two wants" in said
-    assert "Values from 0 to 1; 30 steps, jitter 1, blur 0.3, total variation 0.5, l2 0.5, seed 0." in said
+    assert "Values from 0 to 1; 30 steps, jitter 0, blur 0.3, total variation 0.5, l2 0.5, seed 0." in said
     assert found._repr_html_().startswith('<img alt="class two" src="data:image/png;base64,')
     assert gallery([found, digits_model.maximize("strokes", 0, steps=30)], tmp_path / "g.png").exists()
     with pytest.raises(ArgumentError, match="at least one picture"):

@@ -23,7 +23,7 @@ from convista.cli.program import Session, Verb
 @click.option("--start", type=click.Path(), help="A picture to begin with. Default: faint noise.")
 @click.option("--steps", type=click.IntRange(1, 100_000), default=256, show_default=True)
 @click.option("--rate", type=click.FloatRange(0, 1, min_open=True), default=0.05, show_default=True)
-@click.option("--jitter", type=click.IntRange(0), default=1, show_default=True, help="In pixels.")
+@click.option("--jitter", type=click.IntRange(0), help="In pixels. Default: a sixteenth of the side.")
 @click.option("--blur", type=click.FloatRange(0, 1.5), default=0.3, show_default=True, help="In pixels.")
 @click.option("--total-variation", type=click.FloatRange(0), default=0.5, show_default=True)
 @click.option("--l2", type=click.FloatRange(0, 10), default=0.5, show_default=True)

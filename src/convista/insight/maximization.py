@@ -48,8 +48,9 @@ class Climb:
     Args:
         steps: How many.
         rate: What a step adds to a pixel at the root mean square; it falls linearly to a tenth at the end.
-        jitter: Before each step the picture is moved at random by up to so many pixels along each axis; for one cell,
-            whose place is fixed, 0 is sharper.
+        jitter: Before each step the picture is moved at random by up to so many pixels along each axis. ``None`` is a
+            sixteenth of the shortest side, at most 8, and 0 for a single cell, whose place is fixed: one pixel at
+            28×28, none at 8×8, where it left classes hardly above noise.
         blur: Standard deviation of the Gaussian that softens the picture after each step, up to 1.5.
         total_variation: Weight of the sum of ``√(dx² + dy²)``, which takes noise away and keeps edges.
         l2: Weight of the squared distance from the middle of the range, which takes away what adds little.
@@ -58,7 +59,7 @@ class Climb:
 
     steps: int = 256
     rate: float = 0.05
-    jitter: int = 1
+    jitter: int | None = None
     blur: float = 0.3
     total_variation: float = 0.5
     l2: float = 0.5
@@ -66,7 +67,8 @@ class Climb:
 
     def __post_init__(self) -> None:
         steps = arguments.integer(self.steps, "steps", where="maximize")
-        arguments.integer(self.jitter, "jitter", where="maximize", minimum=0)
+        if self.jitter is not None:
+            arguments.integer(self.jitter, "jitter", where="maximize", minimum=0)
         arguments.integer(self.seed, "seed", where="maximize", minimum=0)
         if steps > _MOST_STEPS:
             raise ArgumentError(f"steps is at most {_MOST_STEPS:,}", where="maximize", received=f"steps={steps}")
@@ -230,6 +232,8 @@ def maximize(
     low, high = _range(model, value_range)
     shape = _shape(model, start)
     target = _target(model, layer, channel, class_, cell, shape)
+    if climb.jitter is None:
+        climb = dataclasses.replace(climb, jitter=0 if cell is not None else min(min(shape[:-1], default=0) // 16, 8))
     random = np.random.default_rng(climb.seed)
     if start is None:
         share = 0.5 + 0.05 * random.standard_normal(shape)
@@ -424,7 +428,8 @@ def _schedule(climb: Climb) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return rate and blur of every step, and the random moves as shares of −1…1, so that no setting is compiled in."""
     done = np.arange(climb.steps, dtype=np.float32) / climb.steps
     random = np.random.default_rng((climb.seed, 1))
-    moves = random.integers(-climb.jitter, climb.jitter + 1, (climb.steps, 3), dtype=np.int32)
+    reach = climb.jitter or 0
+    moves = random.integers(-reach, reach + 1, (climb.steps, 3), dtype=np.int32)
     return climb.rate * (1 - np.float32(0.9) * done), np.full(climb.steps, climb.blur, np.float32), moves
 
 
