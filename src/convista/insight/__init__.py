@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convista.insight.dense import DenseMatrix as DenseMatrix
     from convista.insight.dense import as_dense as as_dense
+    from convista.insight.equivariance import Invariance as Invariance
+    from convista.insight.equivariance import invariance as invariance
     from convista.insight.excitation import Excitations as Excitations
     from convista.insight.excitation import excitations as excitations
     from convista.insight.feature_map import FeatureMaps as FeatureMaps
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 _NAMES = {
     "DenseMatrix": "convista.insight.dense",
     "as_dense": "convista.insight.dense",
+    "Invariance": "convista.insight.equivariance",
+    "invariance": "convista.insight.equivariance",
     "Excitations": "convista.insight.excitation",
     "excitations": "convista.insight.excitation",
     "FeatureMaps": "convista.insight.feature_map",

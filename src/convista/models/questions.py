@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from convista.insight.equivariance import Invariance
     from convista.insight.excitation import Excitations
     from convista.insight.feature_map import FeatureMaps
     from convista.insight.learned_filters import Filters
@@ -43,3 +44,9 @@ class Questions:
         from convista.insight.maximization import maximize
 
         return maximize(cast("Model", self), layer, channel, class_, **options)
+
+    def invariance(self, picture: Any, **options: Any) -> Invariance:
+        """Follow answers and maps as a picture is shifted and turned; see :func:`convista.insight.invariance`."""
+        from convista.insight.equivariance import invariance
+
+        return invariance(cast("Model", self), picture, **options)
