@@ -268,6 +268,8 @@ class Invariance:
         return canvas.figure
 
     def _draw_change(self, canvas: Canvas, change: Change, place: tuple[float, float], first: bool) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         x, y = place
         axes = canvas.axes((x, y + 0.68), (3.2, 1.6))
         for model, (colour, dashes, marker) in zip(self.models, _LINES, strict=False):
@@ -281,6 +283,8 @@ class Invariance:
         axes.set_xlabel(f"{change.name}, {change.unit}", fontsize=9.0)
         axes.set_ylabel(f"probability of {_short(self.class_name)}", fontsize=9.0)
         axes.tick_params(labelsize=8.0)
+        if change.unit == "pixels":
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if first:
             axes.legend(fontsize=8.0, loc="best")
         left, right = axes.get_xlim()
@@ -294,6 +298,8 @@ class Invariance:
 
 
 def _draw_following(axes: Axes, model: Moved) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     change = model.layers[0].change
     layers = [one for one in model.layers if one.change == change]
     if len(layers) > _MOST_LAYERS:
@@ -309,6 +315,7 @@ def _draw_following(axes: Axes, model: Moved) -> None:
     axes.set_xlabel(f"{change}, pixels", fontsize=9.0)
     axes.set_ylabel("correlation", fontsize=9.0)
     axes.tick_params(labelsize=8.0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(fontsize=7.5, loc="lower center")
 
 
