@@ -11,7 +11,7 @@ import pytest
 
 from convista import Input, Model, Sequential, layers
 from convista.errors import ArgumentError
-from convista.insight.patches import Patch
+from convista.insight.trace_patches import Patch
 from convista.insight.walks import Question, walk
 
 L = layers

@@ -23,11 +23,7 @@ VERBS = (
     "evaluate",
     "predict",
     "summary",
-    "explain",
-    "trace",
-    "slide",
-    "attribute",
-    "doctor",
+VERBS = ("explain", "trace", "slide", "maps", "excite", "maximize", "shift", "attribute", "doctor")
     "prune",
     "filter",
     "data",

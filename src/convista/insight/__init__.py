@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from convista.insight.doctor.labels import Suspect as Suspect
     from convista.insight.doctor.labels import suspects as suspects
     from convista.insight.doctor.limits import Limits as Limits
+    from convista.insight.equivariance import Invariance as Invariance
+    from convista.insight.equivariance import invariance as invariance
+    from convista.insight.excitation import Excitations as Excitations
+    from convista.insight.excitation import excitations as excitations
+    from convista.insight.feature_map import FeatureMaps as FeatureMaps
+    from convista.insight.feature_map import feature_maps as feature_maps
+    from convista.insight.learned_filters import Filters as Filters
+    from convista.insight.learned_filters import filters as filters
+    from convista.insight.maximization import Maximized as Maximized
+    from convista.insight.maximization import gallery as gallery
+    from convista.insight.maximization import maximize as maximize
     from convista.insight.sanity import SanityCheck as SanityCheck
     from convista.insight.sanity import sanity_check as sanity_check
     from convista.insight.slides import Slide as Slide
@@ -49,6 +60,17 @@ _NAMES = {
     "trace": "convista.insight.traces",
     "SanityCheck": "convista.insight.sanity",
     "sanity_check": "convista.insight.sanity",
+    "Invariance": "convista.insight.equivariance",
+    "invariance": "convista.insight.equivariance",
+    "Excitations": "convista.insight.excitation",
+    "excitations": "convista.insight.excitation",
+    "FeatureMaps": "convista.insight.feature_map",
+    "feature_maps": "convista.insight.feature_map",
+    "Filters": "convista.insight.learned_filters",
+    "filters": "convista.insight.learned_filters",
+    "Maximized": "convista.insight.maximization",
+    "gallery": "convista.insight.maximization",
+    "maximize": "convista.insight.maximization",
     "show_augmented": "convista.insight.variants",
 }
 

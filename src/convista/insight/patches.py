@@ -1,164 +1,190 @@
-"""The cells of a map that one cell of the next one is made of, each with the weight that it meets."""
+"""Which patch of the input one cell of a layer sees: followed back through the network, border by border."""
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from convista.shapes import TransposedWindow, Window
+from convista.arguments import Shape
+from convista.layers.base import Layer
+from convista.layers.cropping import Cropping1D, Cropping2D, Cropping3D
+from convista.layers.inference import Node, infer
+from convista.layers.input import InputLayer
+from convista.layers.padding import ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
+from convista.layers.reshaping import Permute
+from convista.layers.transposed_convolution import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
+from convista.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
+from convista.models.graph import Graph
+from convista.ops.resampling import REACH
+from convista.shapes import ReceptiveField
+
+Span = tuple[int, int]
+_TRANSPOSED = (Conv1DTranspose, Conv2DTranspose, Conv3DTranspose)
+_PADDING = (ZeroPadding1D, ZeroPadding2D, ZeroPadding3D)
+_CROPPING = (Cropping1D, Cropping2D, Cropping3D)
+_UPSAMPLING = (UpSampling1D, UpSampling2D, UpSampling3D)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Patch:
-    """What a window sees.
+    """Cells of the input, along each spatial axis.
 
     Args:
-        name: Of which step, where a layer has several: ``"depthwise"`` and ``"pointwise"``; else empty.
-        values: float64 ``(*window, channels)``, what is seen; 0 where ``inside`` is False.
-        places: int64 ``(*window, axes)``, the input cell under each cell of the window; outside the map it may be
-            negative or too large.
-        inside: bool ``(*window,)``, False where no cell of the input lies: under a zero that padding added, or where a
-            transposed convolution lays no window.
-        channels: int64 ``(channels,)``, the input channel of each column of ``values``.
-        kernel: float64 ``(*window, channels)``, the weight that each value meets; ``None`` for pooling.
-        flattened: The shape that was flattened, where the window is a ``Dense`` layer's row behind ``Flatten``.
-
-    Example:
-        >>> seen, weights, places = np.array([[1.0], [2.0]]), np.array([[3.0], [-1.0]]), np.array([[0], [1]])
-        >>> patch = Patch("", seen, places, np.array([True, True]), np.array([0]), weights)
-        >>> patch.products.ravel().tolist(), patch.total
-        ([3.0, -2.0], 1.0)
+        start: The first cell of the whole field; below 0 where it begins in the padding.
+        stop: The cell after its last; beyond the input where it ends in the padding.
+        inside: ``(first, after the last)`` of the cells of the input that are really seen.
     """
 
-    name: str
-    values: np.ndarray
-    places: np.ndarray
-    inside: np.ndarray
-    channels: np.ndarray
-    kernel: np.ndarray | None = None
-    flattened: tuple[int, ...] = ()
+    start: tuple[int, ...]
+    stop: tuple[int, ...]
+    inside: tuple[Span, ...]
 
     @property
-    def window(self) -> tuple[int, ...]:
-        """Sizes of the window; empty for the row of a ``Dense`` layer."""
-        return self.values.shape[:-1]
+    def slices(self) -> tuple[slice, ...]:
+        """What is seen, to index an input without its batch axis."""
+        return tuple(slice(*span) for span in self.inside)
 
     @property
-    def products(self) -> np.ndarray:
-        """float64 ``(*window, channels)``: value times weight; the values themselves where there is no kernel."""
-        return self.values if self.kernel is None else self.values * self.kernel
+    def size(self) -> tuple[int, ...]:
+        """Cells of the whole field along each axis, padding included."""
+        return tuple(stop - start for start, stop in zip(self.start, self.stop, strict=True))
 
-    @property
-    def sums(self) -> np.ndarray:
-        """float64 ``(channels,)``: the products of each input channel, added."""
-        return self.products.reshape(-1, len(self.channels)).sum(0)
-
-    @property
-    def total(self) -> float:
-        """All products, added."""
-        return float(self.products.sum())
-
-    @property
-    def scale(self) -> float:
-        """The sum of the products' absolute values: what rounding errors are measured by."""
-        return float(np.abs(self.products).sum())
-
-    def strongest(self, most: int) -> list[int]:
-        """Return the columns whose sums are largest, whatever their sign, in the order of the channels."""
-        order = np.argsort(-np.abs(self.sums), kind="stable")[:most]
-        return sorted(int(column) for column in order)
-
-    def largest(self, most: int) -> list[tuple[int, ...]]:
-        """Return the indices into ``products`` of the largest, whatever their sign, the largest first."""
-        order = np.argsort(-np.abs(self.products), axis=None, kind="stable")[:most]
-        return [tuple(int(part) for part in np.unravel_index(flat, self.products.shape)) for flat in order]
-
-    def place(self, index: Sequence[int]) -> tuple[int, ...]:
-        """Return the input cell, with its channel, of an index into ``values``."""
-        if self.flattened:
-            return tuple(int(part) for part in np.unravel_index(self.channels[index[-1]], self.flattened))
-        return (*map(int, self.places[tuple(index[:-1])]), int(self.channels[index[-1]]))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON."""
-        return {
-            "name": self.name,
-            "values": self.values.tolist(),
-            "kernel": None if self.kernel is None else self.kernel.tolist(),
-            "products": None if self.kernel is None else self.products.tolist(),
-            "sums": self.sums.tolist(),
-            "places": self.places.tolist(),
-            "inside": self.inside.tolist(),
-            "channels": self.channels.tolist(),
-        }
+    def cut(self, picture: np.ndarray) -> np.ndarray:
+        """Return what is seen of a picture ``(…, channels)``."""
+        return picture[self.slices]
 
 
-def gathered(window: Window, sizes: tuple[int, ...], spots: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``(places, inside)`` of the cells that a window sees: ``spot·stride + k·dilation − padding``.
-
-    Args:
-        window: The window.
-        sizes: Spatial sizes of its input.
-        spots: Which of its positions.
-
-    Example:
-        >>> places, inside = gathered(Window((3,), (2,), (1,), "same"), (5,), (0,))
-        >>> places.ravel().tolist(), inside.tolist()
-        ([-1, 0, 1], [False, True, True])
-    """
-    lines = [
-        spot * stride + np.arange(size) * dilation - before
-        for spot, stride, size, dilation, (before, _) in zip(
-            spots, window.strides, window.size, window.dilation, window.pads(sizes), strict=True
-        )
+def shapes_for(graph: Graph, input_shape: Shape) -> list[Shape]:
+    """Return the output shape of every node for an input of this shape, also where the network takes several sizes."""
+    nodes = [
+        dataclasses.replace(node, layer=dataclasses.replace(node.layer, shape=tuple(input_shape)))
+        if isinstance(node.layer, InputLayer)
+        else node
+        for node in graph.nodes
     ]
-    places = np.stack(np.meshgrid(*lines, indexing="ij"), -1)
-    return places, _inside(places, sizes)
+    return infer(nodes)
 
 
-def scattered(window: TransposedWindow, sizes: tuple[int, ...], spots: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``(places, inside)`` of the cells whose windows reach a spot: ``i·stride + k·dilation − cut = spot``.
+def patch_of(graph: Graph, place: int, cell: Sequence[int], input_shape: Shape) -> Patch:
+    """Return the patch of the input that one cell of a node depends on.
 
-    Under tap ``k`` lies the input cell ``(spot + cut − k·dilation) / stride``, if that is a whole number and a cell.
+    Each window leads back by ``first = cell · stride − padding before``, ``last = first + span − 1``; branches that are
+    merged see what both see together. Layers that bring all positions together see all.
 
     Args:
-        window: The window of a transposed convolution.
-        sizes: Spatial sizes of its input.
-        spots: A cell of its output.
+        graph: A network with one input.
+        place: The node.
+        cell: Its position, one number for each spatial axis; ``()`` for a unit of a dense layer.
+        input_shape: The shape of one input.
 
     Example:
-        >>> places, inside = scattered(TransposedWindow((3,), (2,), (1,)), (4,), (4,))
-        >>> places[inside].ravel().tolist(), inside.tolist()
-        ([2, 1], [True, False, True])
+        >>> from convista import Input, Sequential
+        >>> from convista.layers import Conv2D
+        >>> model = Sequential([Input((9, 9, 1)), Conv2D(1, 3, strides=2, padding="same"), Conv2D(1, 3)])
+        >>> patch = patch_of(model.graph, 2, (0, 2), (9, 9, 1))
+        >>> patch.start, patch.stop, patch.inside
+        ((-1, 3), (6, 10), ((0, 6), (3, 9)))
+
+    Source: A. Araujo, W. Norris, J. Sim, «Computing receptive fields of convolutional neural networks», 2019.
     """
-    lines, whole = [], []
-    for spot, stride, size, dilation, (cut, _) in zip(
-        spots, window.strides, window.size, window.dilation, window.pads(), strict=True
-    ):
-        reached = spot + cut - np.arange(size) * dilation
-        lines.append(reached // stride)
-        whole.append(reached % stride == 0)
-    places = np.stack(np.meshgrid(*lines, indexing="ij"), -1)
-    fits: np.ndarray = np.all(np.stack(np.meshgrid(*whole, indexing="ij"), -1), -1)
-    return places, np.logical_and(fits, _inside(places, sizes))
+    shapes = shapes_for(graph, input_shape)
+    whole, seen = (_followed(graph.nodes, shapes, place, cell, clipped) for clipped in (False, True))
+    start, stop = tuple(first for first, _ in whole), tuple(last + 1 for _, last in whole)
+    return Patch(start, stop, tuple((first, last + 1) for first, last in seen))
 
 
-def _inside(places: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
-    return np.asarray(np.all((places >= 0) & (places < sizes), -1))
+def _followed(
+    nodes: Sequence[Node], shapes: Sequence[Shape], place: int, cell: Sequence[int], clipped: bool
+) -> list[Span]:
+    """Return first and last cell of the input; ``clipped`` leaves out what lies in the padding of any layer between."""
+    wanted: dict[int, list[Span]] = {place: [(int(position), int(position)) for position in cell]}
+    for spot in range(place, -1, -1):
+        node, spans = nodes[spot], wanted.pop(spot, None)
+        if spans is None:
+            continue
+        if not node.inputs:
+            return spans
+        for source in node.inputs:
+            before = _before(node.layer, spans, _sizes(shapes[spot]), _sizes(shapes[source]))
+            if clipped:
+                before = [_within(span, size) for span, size in zip(before, _sizes(shapes[source]), strict=True)]
+            known = wanted.get(source)
+            wanted[source] = before if known is None else [_joined(*pair) for pair in zip(known, before, strict=True)]
+    return []
 
 
-def seen(x: np.ndarray, places: np.ndarray, inside: np.ndarray, channels: np.ndarray) -> np.ndarray:
-    """Return float64 ``(*window, channels)``: the values of ``x`` at these places, 0 outside.
+def _sizes(shape: Shape) -> tuple[int, ...]:
+    return tuple(size or 0 for size in shape[:-1])
 
-    Args:
-        x: ``(*sizes, channels)``.
-        places: int64 ``(*window, axes)``.
-        inside: bool ``(*window,)``.
-        channels: Which channels.
-    """
-    kept = np.where(inside[..., None], places, 0)
-    values = x[tuple(np.moveaxis(kept, -1, 0))][..., channels].astype(np.float64)
-    return np.where(inside[..., None], values, 0.0)
+
+def _within(span: Span, size: int) -> Span:
+    return min(max(span[0], 0), size - 1), max(min(span[1], size - 1), 0)
+
+
+def _joined(one: Span, two: Span) -> Span:
+    return min(one[0], two[0]), max(one[1], two[1])
+
+
+def _before(layer: Layer, spans: list[Span], after: tuple[int, ...], sizes: tuple[int, ...]) -> list[Span]:
+    """Return which cells of a layer's input these cells of its output need."""
+    everything = [(0, size - 1) for size in sizes]
+    if len(after) != len(sizes) or not spans:
+        return everything
+    if layer.window is not None:
+        return _through_window(layer, spans, sizes)
+    if isinstance(layer, _TRANSPOSED):
+        return _through_transposed(layer, spans)
+    if isinstance(layer, _PADDING):
+        return [(a - pad, b - pad) for (a, b), (pad, _) in zip(spans, layer.pads, strict=True)]
+    if isinstance(layer, _CROPPING):
+        return [(a + cut, b + cut) for (a, b), (cut, _) in zip(spans, layer.cuts, strict=True)]
+    if isinstance(layer, _UPSAMPLING):
+        return _through_upsampling(layer, spans)
+    if isinstance(layer, Permute) and layer.dims[-1] == len(layer.dims):
+        found = list(everything)
+        for axis, source in enumerate(layer.dims[:-1]):
+            found[source - 1] = spans[axis]
+        return found
+    start = ReceptiveField.start(len(sizes))
+    if layer.merges or layer.receptive_field(start) == start:
+        # A branch of one cell is laid over all cells: a gate, as in squeeze and excitation.
+        return [
+            span if size == other else whole
+            for span, size, other, whole in zip(spans, sizes, after, everything, strict=True)
+        ]
+    return everything
+
+
+def _through_window(layer: Layer, spans: list[Span], sizes: tuple[int, ...]) -> list[Span]:
+    window = layer.window
+    if window is None:
+        return spans
+    geometry = zip(spans, window.strides, window.pads(sizes), window.span, strict=True)
+    return [(a * stride - pad, b * stride - pad + span - 1) for (a, b), stride, (pad, _), span in geometry]
+
+
+def _through_transposed(
+    layer: Conv1DTranspose | Conv2DTranspose | Conv3DTranspose, spans: list[Span]
+) -> list[Span]:  # fmt: skip
+    window = layer.transposed_window
+    geometry = zip(spans, window.strides, window.pads(), window.span, strict=True)
+    return [(-(-(a + cut - span + 1) // stride), (b + cut) // stride) for (a, b), stride, (cut, _), span in geometry]
+
+
+def _through_upsampling(layer: UpSampling1D | UpSampling2D | UpSampling3D, spans: list[Span]) -> list[Span]:
+    interpolation = str(getattr(layer, "interpolation", "nearest")).lower()
+    reach = REACH[interpolation] / 2
+
+    def around(position: int, times: int) -> Span:
+        if interpolation == "nearest":
+            return position // times, position // times
+        middle = (position + 0.5) / times - 0.5
+        return math.floor(middle - reach) + 1, math.ceil(middle + reach) - 1
+
+    return [
+        (around(a, times)[0], around(b, times)[1]) for (a, b), times in zip(spans, layer.times, strict=True)
+    ]  # fmt: skip

@@ -14,7 +14,7 @@ from convista import arguments
 from convista.errors import ArgumentError, ShapeError
 from convista.insight.drawing import check_folder
 from convista.insight.formulas import added, factor, shown
-from convista.insight.patches import gathered
+from convista.insight.trace_patches import gathered
 from convista.shapes import Window, times
 
 MOST_FRAMES = 144

@@ -11,7 +11,7 @@ import numpy as np
 
 from convista.insight.drawing import BLUE, GREY, VERMILLION, check_folder, new_figure, save, style
 from convista.insight.formulas import shown
-from convista.insight.patches import Patch
+from convista.insight.trace_patches import Patch
 from convista.insight.trace_tables import MOST_CHANNELS, WIDEST, flat, outside_note, result_lines
 from convista.shapes import times
 

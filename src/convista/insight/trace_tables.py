@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convista.insight.formulas import shown
-from convista.insight.patches import Patch
 from convista.insight.tables import table
+from convista.insight.trace_patches import Patch
 from convista.shapes import times
 
 if TYPE_CHECKING:

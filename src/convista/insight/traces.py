@@ -14,7 +14,7 @@ import numpy as np
 from convista.errors import ArgumentError
 from convista.insight.formulas import Line
 from convista.insight.inspection import inspected, place_of, values
-from convista.insight.patches import Patch
+from convista.insight.trace_patches import Patch
 from convista.insight.walks import Question, walk
 from convista.layers.reshaping import Flatten
 from convista.shapes import times

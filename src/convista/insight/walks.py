@@ -12,7 +12,7 @@ import numpy as np
 
 from convista.errors import ArgumentError
 from convista.insight.formulas import CURVES, Curve, Line, added, factor, gelu, shown, sigmoid
-from convista.insight.patches import Patch, gathered, scattered, seen
+from convista.insight.trace_patches import Patch, gathered, scattered, seen
 from convista.layers.activation import ELU, GELU, Activation, LeakyReLU, PReLU, ReLU, SiLU, Softmax
 from convista.layers.base import Layer
 from convista.layers.convolution import Conv1D, Conv2D, Conv3D
