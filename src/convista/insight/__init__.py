@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convista.insight.dense import DenseMatrix as DenseMatrix
     from convista.insight.dense import as_dense as as_dense
+    from convista.insight.reports.report import Report as Report
+    from convista.insight.reports.report import report as report
     from convista.insight.variants import show_augmented as show_augmented
 
 _NAMES = {
+    "Report": "convista.insight.reports.report",
     "DenseMatrix": "convista.insight.dense",
     "as_dense": "convista.insight.dense",
+    "report": "convista.insight.reports.report",
     "show_augmented": "convista.insight.variants",
 }
 
