@@ -6,17 +6,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from convista.insight.attribution import Attribution as Attribution
+    from convista.insight.attribution import attribute as attribute
     from convista.insight.dense import DenseMatrix as DenseMatrix
     from convista.insight.dense import as_dense as as_dense
     from convista.insight.reports.report import Report as Report
     from convista.insight.reports.report import report as report
+    from convista.insight.sanity import SanityCheck as SanityCheck
+    from convista.insight.sanity import sanity_check as sanity_check
     from convista.insight.variants import show_augmented as show_augmented
 
 _NAMES = {
-    "Report": "convista.insight.reports.report",
+    "Attribution": "convista.insight.attribution",
     "DenseMatrix": "convista.insight.dense",
+    "Report": "convista.insight.reports.report",
+    "SanityCheck": "convista.insight.sanity",
     "as_dense": "convista.insight.dense",
+    "attribute": "convista.insight.attribution",
     "report": "convista.insight.reports.report",
+    "sanity_check": "convista.insight.sanity",
     "show_augmented": "convista.insight.variants",
 }
 

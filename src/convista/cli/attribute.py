@@ -1,0 +1,76 @@
+"""`convista attribute`: which parts of a picture a network's answer rests on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from convista.cli.program import Session, Verb
+
+METHODS = (
+    *("grad_cam", "grad_cam_plus_plus", "score_cam", "saliency", "smoothgrad"),
+    *("integrated_gradients", "guided_backpropagation", "occlusion"),
+)
+"""Their names, for a help that need not import NumPy first."""
+
+
+@click.command(
+    cls=Verb,
+    epilog="\b\nExamples:\n  convista attribute runs/first photo.jpg\n"
+    "  convista attribute runs/first photo.jpg --method occlusion --class cat --out why.png",
+)
+@click.argument("model")
+@click.argument("picture")
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    default="grad_cam",
+    show_default=True,
+    metavar="NAME",
+    help=f"One of {', '.join(METHODS)}.",
+)
+@click.option("--class", "target", metavar="NAME", help="Name or number of a class. Default: the one it predicts.")
+@click.option(
+    "--layer", metavar="NAME", help="For the methods with cam in their name. Default: the last convolution."
+)
+@click.option("--out", type=click.Path(), help="Default: PICTURE-METHOD.png in this folder, if there is none yet.")
+@click.pass_obj
+def attribute(
+    session: Session, model: str, picture: str, method: str, target: str | None, layer: str | None, out: str | None
+) -> None:
+    """Show why MODEL answers so to PICTURE: a figure of the parts that count, and what the network says.
+
+    MODEL is a run folder or a .convista file. PICTURE is a file of any size; it is prepared as the model asks.
+    """
+    from convista.insight.attribution import attribute as explain
+    from convista.insight.drawing import check_folder
+    from convista.insight.runs import RunFolder
+    from convista.models import load_model
+
+    file = Path(f"{Path(picture).stem}-{method}.png" if out is None else out)
+    _check_target(file, picture, named=out is not None)
+    check_folder(file)
+    network = load_model(RunFolder.open(model).model)
+    found = explain(network, picture, method, _target(target, network.classes), layer)
+    found.save(file)
+    session.show(f"{file}\n{found}", {"model": model, "picture": picture, "saved": str(file), **found.to_dict()})
+
+
+def _target(text: str | None, classes: tuple[str, ...] | None) -> int | str | None:
+    """Return the class that a word names: its name, or else its number."""
+    if text is not None and text not in (classes or ()) and text.isdecimal():
+        return int(text)
+    return text
+
+
+def _check_target(file: Path, picture: str, *, named: bool) -> None:
+    from convista.errors import ArgumentError
+
+    if file.exists() and (not named or (Path(picture).exists() and file.samefile(picture))):
+        raise ArgumentError(
+            "the picture itself is not overwritten" if named else "nothing is overwritten unless it is named",
+            where="--out",
+            received=f"{file}, which exists",
+            fix="Name another file with --out" if named else f"Add --out {file} to replace it",
+        )
