@@ -128,6 +128,11 @@ def chart(content: bytes, alt: str, caption: str) -> Html:
     return figure(image(content, alt, kind="chart"), caption, "chart")
 
 
+def drawing(content: bytes, alt: str, caption: str) -> Html:
+    """Return a wide drawn figure with the words under it; a narrow window scrolls it instead of making it tiny."""
+    return figure(scrolling(image(content, alt, kind="chart"), alt), caption, "drawing")
+
+
 def gallery(figures: Iterable[Html]) -> Html:
     """Return figures side by side, as many in a row as there is room for."""
     inside = "".join(figures)

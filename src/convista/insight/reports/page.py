@@ -70,6 +70,9 @@ figure.chart { background: none; margin: .8rem 0; }
 .pixels { image-rendering: pixelated; border: 1px solid var(--line); }
 .gallery { display: flex; flex-wrap: wrap; gap: 1.1rem; margin: .8rem 0; }
 .gallery figure.example { width: 7.5rem; }
+.gallery figure.large { width: 12rem; }
+.large .pixels { width: 100%; }
+.drawing img { max-width: none; min-width: 40rem; width: 100%; }
 pre { background: var(--shade); border: 1px solid var(--line); border-radius: .4rem; padding: .7rem .9rem;
   overflow-x: auto; white-space: pre-wrap; font: .88rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
 details { margin: .6rem 0; }
@@ -78,7 +81,7 @@ footer { color: var(--soft); font-size: .88rem; padding-block: 1.2rem 3rem; }
 @media (max-width: 30rem) {
   .facts { grid-template-columns: repeat(2, 1fr); }
   .gallery { gap: .9rem; }
-  .gallery figure.example { width: calc(50% - .45rem); }
+  .gallery figure.example, .gallery figure.large { width: calc(50% - .45rem); }
   th, td { padding-inline: .4rem; }
 }
 @media print {
@@ -87,6 +90,7 @@ footer { color: var(--soft); font-size: .88rem; padding-block: 1.2rem 3rem; }
   nav, .skip { display: none; }
   body { font-size: 10pt; }
   .wide { overflow: visible; }
+  .drawing img { min-width: 0; }
   figure, tr, .facts div { break-inside: avoid; }
   h2, h3, caption { break-after: avoid; }
   details::details-content { content-visibility: visible; height: auto; }

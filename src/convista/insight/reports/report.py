@@ -19,13 +19,14 @@ from convista.insight.reports.learning import learning
 from convista.insight.reports.markup import Html
 from convista.insight.reports.material import Data, Material, gather
 from convista.insight.reports.page import page
+from convista.insight.reports.reasons import reasons
 from convista.insight.reports.reproduction import reproduction
 from convista.insight.reports.section import Section
 from convista.insight.reports.story import lead, story
 from convista.insight.reports.texts import say
 from convista.insight.runs import RunFolder
 
-SECTIONS = (story, learning, confusion, classes, hard_pictures, reproduction)
+SECTIONS = (story, learning, confusion, classes, hard_pictures, reasons, reproduction)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ TEXTS: dict[str, str] = {
     "material.no-examples": "there is no example to look into; give the data: convista report RUN DATA.",
     "example.right": "called {said}, rightly; {sure} sure",
     "example.wrong": "called {said}, is {truth}; {sure} sure",
-    "example.file": "the run's example.png",
+    "example.file": "shown the run's example.png",
     "example.alt": "{noun} of {truth}, {caption}",
     # the story
     "story.title": "The story",
@@ -127,6 +127,21 @@ TEXTS: dict[str, str] = {
     "filters.title": "What the first layer looks for",
     "maps.title": "What it sees, layer by layer",
     "attribution.title": "Why it answered so",
+    "attribution.how": (
+        "Two ways to ask what an answer rests on. Grad-CAM shows where the last convolution found what speaks for the "
+        "class; integrated gradients share the score out among the pixels. The stronger a colour, the more a place "
+        "counts. They show what the network used, not what it ought to have used."
+    ),
+    "attribution.example": "Why {label}? It was {caption}",
+    "attribution.picture": "the picture",
+    "attribution.picture-alt": "The picture that was {caption}",
+    "attribution.grad_cam": "Grad-CAM",
+    "attribution.integrated_gradients": "Integrated gradients",
+    "attribution.caption": "{method}: yellow speaks for it; strongest at row {row}, column {column}",
+    "attribution.caption-signed": (
+        "{method}: yellow speaks for it, blue against it; strongest at row {row}, column {column}"
+    ),
+    "attribution.alt": "{method} over the picture: what speaks for {label} is strongest at row {row}, column {column}",
     "derivation.title": "Where every number comes from",
     "doctor.title": "What the doctor found",
     # how to repeat it
