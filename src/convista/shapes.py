@@ -10,6 +10,12 @@ from fractions import Fraction
 from convista.arguments import Shape
 from convista.errors import ShapeError
 
+AXIS_NAMES = {1: ("length",), 2: ("h", "w"), 3: ("d", "h", "w")}
+"""What the spatial axes are called in formulas, by their number: ``output_h``."""
+
+AXIS_NOUNS = {1: ("cell",), 2: ("row", "column"), 3: ("slice", "row", "column")}
+"""What one step along each axis is called in sentences."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -90,6 +96,25 @@ class Window:
             left.append(max(rest - self._padding_after(axis, size), 0))
         return tuple(left)
 
+    def touched(self, axis: int, size: int) -> int:
+        """Return how many of the cells along one axis at least one position of the window has a tap on.
+
+        Fewer than all are touched where the last cells do not fill a step, and where a step is longer than the window.
+
+        Example:
+            >>> Window((2,), (2,), (1,)).touched(0, 15), Window((1,), (2,), (1,)).touched(0, 14)
+            (14, 7)
+        """
+        before = self.pads((size,) * len(self.size))[axis][0]
+        positions, taps = self.positions(axis, size), self.size[axis]
+        stride, dilation = self.strides[axis], self.dilation[axis]
+        if stride > 1 and dilation > 1:
+            places = {place * stride + tap * dilation - before for place in range(positions) for tap in range(taps)}
+            return sum(0 <= place < size for place in places)
+        # Rows of touching cells: one a position, or, where the window itself has holes, one a tap.
+        rows = (positions, stride, taps) if dilation == 1 else (taps, dilation, positions)
+        return _covered(before + size, *rows) - _covered(before, *rows)
+
     def _padding_after(self, axis: int, size: int | None) -> int:
         if size is None or self.padding == "valid":
             return 0
@@ -113,6 +138,14 @@ class Window:
         padding = self._total_padding(axis, size)
         signed = str(self.positions(axis, size)).replace("-", "−")
         return f"{name} = ({size} + {padding} − {self.span[axis]}) // {self.strides[axis]} + 1 = {signed}"
+
+
+def _covered(cells: int, rows: int, step: int, length: int) -> int:
+    """Return how many of the first cells lie in one of the rows, which begin ``step`` apart and have this length."""
+    if length >= step:
+        return min(cells, (rows - 1) * step + length)
+    whole, rest = divmod(cells, step)
+    return rows * length if whole >= rows else whole * length + min(rest, length)
 
 
 @dataclass(frozen=True)
@@ -213,6 +246,10 @@ class ReceptiveField:
     def _of(cls, stairs: Iterable[Stairs]) -> ReceptiveField:
         stairs = tuple(stairs)
         return cls(tuple(axis.seen(1) for axis in stairs), tuple(axis.slope for axis in stairs), stairs)
+
+    def along(self, axis: int) -> Stairs:
+        """Return what neighbouring cells see together along one axis."""
+        return self._stairs[axis]
 
     @property
     def _stairs(self) -> tuple[Stairs, ...]:

@@ -73,7 +73,11 @@ def test_every_verb_has_json_and_debug(words, capsys):
     [
         (["trian"], "No such command 'trian'. Did you mean 'train'?"),
         (["data", "lst"], "No such command 'lst'. Did you mean 'list'?"),
-        (["zzz"], "No such command 'zzz'. Known: attribute, data, demo, evaluate, filter, predict, prune, report, summary, train."),
+        (
+            ["zzz"],
+            "No such command 'zzz'. Known: attribute, data, demo, evaluate, explain, filter, predict, prune, report, "
+            "summary, train.",
+        ),
         (["train", "digits", "--quie"], "No such option '--quie'. Did you mean '--quiet'?"),
         (["train"], "Missing argument 'DATA'."),
         (["predict", "run"], "Missing argument 'PICTURE...'."),

@@ -17,7 +17,7 @@ import click
 import convista
 from convista.errors import ConvistaError, suggest
 
-VERBS = ("demo", "train", "evaluate", "predict", "summary", "prune", "filter", "attribute", "report", "data")
+VERBS = ("demo", "train", "evaluate", "predict", "summary", "prune", "filter", "attribute", "explain", "report", "data")
 FAILED, WRONG_USAGE, OUT_OF_MEMORY, INTERRUPTED = 1, 2, 5, 130
 
 

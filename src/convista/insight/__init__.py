@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from convista.insight.attribution import attribute as attribute
     from convista.insight.dense import DenseMatrix as DenseMatrix
     from convista.insight.dense import as_dense as as_dense
+    from convista.insight.derivations import Explanation as Explanation
+    from convista.insight.derivations import explain as explain
     from convista.insight.reports.report import Report as Report
     from convista.insight.reports.report import report as report
     from convista.insight.sanity import SanityCheck as SanityCheck
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
 _NAMES = {
     "Attribution": "convista.insight.attribution",
     "DenseMatrix": "convista.insight.dense",
+    "Explanation": "convista.insight.derivations",
     "Report": "convista.insight.reports.report",
     "SanityCheck": "convista.insight.sanity",
     "as_dense": "convista.insight.dense",
     "attribute": "convista.insight.attribution",
+    "explain": "convista.insight.derivations",
     "report": "convista.insight.reports.report",
     "sanity_check": "convista.insight.sanity",
     "show_augmented": "convista.insight.variants",

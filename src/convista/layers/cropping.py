@@ -10,9 +10,7 @@ from convista.errors import ShapeError
 from convista.layers.base import Layer, register
 from convista.layers.padding import sides
 from convista.layers.sliding_kernel import AXES, check_data_format
-from convista.shapes import times
-
-_NAMES = {1: ("length",), 2: ("h", "w"), 3: ("d", "h", "w")}
+from convista.shapes import AXIS_NAMES, times
 
 
 class _Cropping(Layer):
@@ -34,7 +32,7 @@ class _Cropping(Layer):
         """Return what is left of the sizes."""
         self._check_rank(input_shape, self.rank + 1, AXES[self.rank])
         sizes = input_shape[:-1]
-        for name, size, (before, after) in zip(_NAMES[self.rank], sizes, self.cuts, strict=True):
+        for name, size, (before, after) in zip(AXIS_NAMES[self.rank], sizes, self.cuts, strict=True):
             if size is not None and size - before - after < 1:
                 left = str(size - before - after).replace("-", "−")
                 raise ShapeError(

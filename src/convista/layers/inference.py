@@ -17,9 +17,8 @@ from convista.layers.preprocessing import Resizing
 from convista.layers.reshaping import Flatten, Reshape
 from convista.layers.transposed_convolution import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from convista.layers.upsampling import UpSampling2D
-from convista.shapes import times
+from convista.shapes import AXIS_NAMES, times
 
-_AXES = {1: ("length",), 2: ("h", "w"), 3: ("d", "h", "w")}
 _SHRINKING = ("pool_size", "cropping")  # what has such an argument can be left out
 _TRANSPOSED = (Conv1DTranspose, Conv2DTranspose, Conv3DTranspose)
 _DOUBLED = tuple(2**power for power in range(1, 13))  # sizes of inputs that are tried
@@ -103,7 +102,7 @@ def _size_text(shape: Shape) -> str:
 def _formula(node: Node, shapes: Sequence[Shape]) -> str:
     """Return the worked line of the first axis along which the node's window does not fit."""
     window, sizes = node.layer.window, shapes[node.inputs[0]][:-1]
-    for name, (axis, size) in zip(_AXES[len(sizes)], enumerate(sizes), strict=True):
+    for name, (axis, size) in zip(AXIS_NAMES[len(sizes)], enumerate(sizes), strict=True):
         if window is not None and size is not None and window.positions(axis, size) < 1:
             return window.formula(axis, size, f"output_{name}")
     return ""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from convista.arguments import Shape
     from convista.insight.attribution import Attribution
+    from convista.insight.derivations import Explanation
     from convista.models.model import Model
 
 
@@ -36,3 +38,31 @@ class Questions:
         from convista.insight.attribution import attribute
 
         return attribute(cast("Model", self), picture, method, target, layer, **settings)
+
+    def explain(
+        self, layer: str | None = None, *, batch_size: int = 32, input_shape: Shape | None = None
+    ) -> Explanation:
+        """Work out every number of the network, or of one layer: sizes, parameters, products, memory, receptive fields.
+
+        Args:
+            layer: Only this layer.
+            batch_size: Examples of a step, for the memory of training.
+            input_shape: The shape of one example, for a model that leaves sizes open.
+
+        Returns:
+            The explanation: ``print`` shows it as text, a notebook as HTML; ``markdown()``, ``html()``, ``to_dict()``.
+
+        Raises:
+            ArgumentError: There is no such layer, or ``batch_size`` is no whole number of at least 1.
+            ShapeError: ``input_shape`` is not what the model takes, or it is needed and missing.
+
+        Example:
+            >>> from convista import architectures
+            >>> print(architectures.lecture_convnet().explain().layer("conv2d_1").line("output_h"))
+            output_h = (13 + 2·0 − 3) // 1 + 1 = 11
+
+        Source: lectures 000 and 002; see :func:`convista.insight.explain`.
+        """
+        from convista.insight.derivations import explain
+
+        return explain(cast("Model", self), layer, batch_size=batch_size, input_shape=input_shape)

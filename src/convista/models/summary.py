@@ -9,10 +9,9 @@ from typing import Any
 from convista.arguments import Shape
 from convista.layers.inference import Node
 from convista.models.graph import Graph
-from convista.shapes import ReceptiveField, bytes_text, count, times
+from convista.shapes import AXIS_NOUNS, ReceptiveField, bytes_text, count, times
 
 _FLOAT_BYTES = 4
-_AXES = {1: ("cell",), 2: ("row", "column"), 3: ("slice", "row", "column")}
 _MARK = " *"
 
 
@@ -51,7 +50,7 @@ class SummaryRow:
         """What is said of a size that is lost here, such as ``the last row``; empty where none is."""
         parts = [
             f"the last {noun}" if cells == 1 else f"the last {cells} {noun}s"
-            for noun, cells in zip(_AXES.get(len(self.unseen), ()), self.unseen, strict=True)
+            for noun, cells in zip(AXIS_NOUNS.get(len(self.unseen), ()), self.unseen, strict=True)
             if cells
         ]
         return " and ".join(parts)
