@@ -17,7 +17,20 @@ import click
 import convista
 from convista.errors import ConvistaError, suggest
 
-VERBS = ("demo", "train", "evaluate", "predict", "summary", "prune", "filter", "attribute", "explain", "report", "data")
+VERBS = (
+    "demo",
+    "train",
+    "evaluate",
+    "predict",
+    "summary",
+    "prune",
+    "filter",
+    "attribute",
+    "explain",
+    "maps",
+    "report",
+    "data",
+)
 FAILED, WRONG_USAGE, OUT_OF_MEMORY, INTERRUPTED = 1, 2, 5, 130
 
 

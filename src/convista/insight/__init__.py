@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from convista.insight.dense import as_dense as as_dense
     from convista.insight.derivations import Explanation as Explanation
     from convista.insight.derivations import explain as explain
+    from convista.insight.feature_map import FeatureMaps as FeatureMaps
+    from convista.insight.feature_map import feature_maps as feature_maps
+    from convista.insight.learned_filters import Filters as Filters
+    from convista.insight.learned_filters import filters as filters
     from convista.insight.reports.report import Report as Report
     from convista.insight.reports.report import report as report
     from convista.insight.sanity import SanityCheck as SanityCheck
@@ -22,11 +26,15 @@ _NAMES = {
     "Attribution": "convista.insight.attribution",
     "DenseMatrix": "convista.insight.dense",
     "Explanation": "convista.insight.derivations",
+    "FeatureMaps": "convista.insight.feature_map",
+    "Filters": "convista.insight.learned_filters",
     "Report": "convista.insight.reports.report",
     "SanityCheck": "convista.insight.sanity",
     "as_dense": "convista.insight.dense",
     "attribute": "convista.insight.attribution",
     "explain": "convista.insight.derivations",
+    "feature_maps": "convista.insight.feature_map",
+    "filters": "convista.insight.learned_filters",
     "report": "convista.insight.reports.report",
     "sanity_check": "convista.insight.sanity",
     "show_augmented": "convista.insight.variants",

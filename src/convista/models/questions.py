@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from convista.arguments import Shape
     from convista.insight.attribution import Attribution
     from convista.insight.derivations import Explanation
+    from convista.insight.feature_map import FeatureMaps
+    from convista.insight.learned_filters import Filters
     from convista.models.model import Model
 
 
@@ -66,3 +68,15 @@ class Questions:
         from convista.insight.derivations import explain
 
         return explain(cast("Model", self), layer, batch_size=batch_size, input_shape=input_shape)
+
+    def feature_maps(self, picture: Any, layer: str | None = None, data: Any = None) -> FeatureMaps:
+        """Return what every layer, or one, makes of a picture; see :func:`convista.insight.feature_maps`."""
+        from convista.insight.feature_map import feature_maps
+
+        return feature_maps(cast("Model", self), picture, layer, data)
+
+    def filters(self, layer: str | None = None) -> Filters:
+        """Return the kernels of a convolution, the first unless named; see :func:`convista.insight.filters`."""
+        from convista.insight.learned_filters import filters
+
+        return filters(cast("Model", self), layer)

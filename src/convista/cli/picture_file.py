@@ -1,0 +1,37 @@
+"""Where the verbs that draw write their picture: a file that the user names, or one that is not there yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def picture_file(out: str | None, default: str) -> Path:
+    """Return the file to write, checked before anything is computed.
+
+    Args:
+        out: What the user named; ``None`` is the default.
+        default: A file in this folder, written only if it is not there.
+
+    Raises:
+        ArgumentError: It is not a PNG file, its folder is not there, or the default exists.
+    """
+    from convista.errors import ArgumentError
+    from convista.insight.drawing import check_folder
+
+    target = Path(default if out is None else out)
+    if target.suffix.lower() != ".png":
+        raise ArgumentError(
+            "a figure is written as a PNG file",
+            where="--out",
+            received=str(target),
+            fix=f"Write --out {target.with_suffix('.png')}" if target.name else f"Write --out {default}",
+        )
+    if out is None and target.exists():
+        raise ArgumentError(
+            "nothing is overwritten unless it is named",
+            where="--out",
+            received=f"{target}, which exists",
+            fix=f"Add --out {target} to replace it",
+        )
+    check_folder(target)
+    return target
