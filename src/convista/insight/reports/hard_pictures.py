@@ -58,7 +58,7 @@ def _pair(found: Judgement) -> Html:
         return Html("")
     first, second = pair
     names = {"first": found.classes[first], "second": found.classes[second]}
-    forth, back = (counted(int(found.confusion[way]), "time") for way in ((first, second), (second, first)))
+    forth, back = (_often(int(found.confusion[way])) for way in ((first, second), (second, first)))
     order = hardest(found, len(found.split.y))
     truths, said = found.split.y[order], found.predicted[order]
     ways = ((first, second), (second, first))
@@ -68,6 +68,10 @@ def _pair(found: Judgement) -> Html:
         paragraph(say("pictures.pair-how", forth=forth, back=back, **names)),
         *(_gallery(found, numbers) for numbers in shown if numbers.size),
     )
+
+
+def _often(count: int) -> str:
+    return counted(count, "time") if count else say("pictures.never")
 
 
 def _gallery(found: Judgement, numbers: np.ndarray) -> Html:

@@ -217,18 +217,20 @@ def gather(run: RunFolder, data: Data | None, absent: str) -> Material:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Return a share in percent, never rounded to a certainty that it is not.
+    """Return a share in percent, never rounded to a certainty that it is not; no line breaks inside it.
 
     Example:
-        >>> percent(0.98765), percent(0.99999), percent(1.0)
-        ('98.8 %', '> 99.9 %', '100 %')
+        >>> [percent(share).replace("\u00a0", " ") for share in (0.98765, 0.99999, 1.0)]
+        ['98.8 %', '> 99.9 %', '100 %']
     """
-    if share in (0, 1):
-        return f"{share:.0%}".replace("%", " %")
     text = f"{100 * share:.{digits}f}"
-    if float(text) == 100:
-        return f"> {100 - 10.0**-digits:.{digits}f} %"
-    return f"< {10.0**-digits:.{digits}f} %" if float(text) == 0 else f"{text} %"
+    if share in (0, 1):
+        text = f"{100 * share:.0f}"
+    elif float(text) == 100:
+        text = f">\u00a0{100 - 10.0**-digits:.{digits}f}"
+    elif float(text) == 0:
+        text = f"<\u00a0{10.0**-digits:.{digits}f}"
+    return f"{text}\u00a0%"
 
 
 def _columns(path: Path) -> dict[str, Sequence[Any]]:

@@ -54,8 +54,8 @@ caption { text-align: left; font-weight: 600; padding-bottom: .4rem; }
 th, td { padding: .3rem .65rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 thead th { border-bottom: 2px solid var(--soft); }
 tbody th { font-weight: 500; }
-.number { text-align: right; }
-td { overflow-wrap: anywhere; min-width: 3ch; }
+.number { text-align: right; white-space: nowrap; }
+td:not(.number) { overflow-wrap: anywhere; min-width: 3ch; }
 table.confusion th, table.confusion td { text-align: center; padding: .3rem .2rem; min-width: 2.4rem;
   border: 1px solid var(--line); overflow-wrap: normal; }
 table.confusion tbody th { text-align: right; padding-inline: .5rem; max-width: 9rem; overflow-wrap: anywhere; }
@@ -69,9 +69,13 @@ figure.chart { background: none; margin: .8rem 0; }
 .gallery figure.chart { margin: 0; flex: 1 1 18rem; max-width: 30rem; }
 .pixels { image-rendering: pixelated; border: 1px solid var(--line); }
 .gallery { display: flex; flex-wrap: wrap; gap: 1.1rem; margin: .8rem 0; }
+.gallery:has(> .tile) { gap: .6rem; }
 .gallery figure.example { width: 7.5rem; }
 .gallery figure.large { width: 12rem; }
 .large .pixels { width: 100%; }
+.gallery figure.tile { width: 4.2rem; text-align: center; }
+.gallery figure.large-tile { width: 7.5rem; }
+.tile .pixels { width: 100%; }
 .drawing img { max-width: none; min-width: 40rem; width: 100%; }
 pre { background: var(--shade); border: 1px solid var(--line); border-radius: .4rem; padding: .7rem .9rem;
   overflow-x: auto; white-space: pre-wrap; font: .88rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
@@ -90,7 +94,10 @@ footer { color: var(--soft); font-size: .88rem; padding-block: 1.2rem 3rem; }
   nav, .skip { display: none; }
   body { font-size: 10pt; }
   .wide { overflow: visible; }
-  .drawing img { min-width: 0; }
+  .gallery figure.tile { width: 4.2rem; text-align: center; }
+.gallery figure.large-tile { width: 7.5rem; }
+.tile .pixels { width: 100%; }
+.drawing img { min-width: 0; }
   figure, tr, .facts div { break-inside: avoid; }
   h2, h3, caption { break-after: avoid; }
   details::details-content { content-visibility: visible; height: auto; }

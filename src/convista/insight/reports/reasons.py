@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # One that asks a layer where it looked, one that asks each pixel; a network without convolutions has only the second.
 METHODS = ("grad_cam", "integrated_gradients")
-_PALE, _RANGE = 0.35, 0.6  # the picture under a map, in pale grey, so that the colours are the map's
+_DARKEST, _RANGE = 0.15, 0.4  # the picture under a map, in dark grey: on white, yellow is not seen
 _STRONGEST = 0.85
 
 
@@ -77,7 +77,7 @@ def _laid_over(found: Attribution) -> Html:
 
 
 def overlay(found: Attribution) -> np.ndarray:
-    """Return a map in colours, as opaque as it is strong, over its picture in pale grey, uint8 (H, W, 3).
+    """Return a map in colours, as opaque as it is strong, over its picture in dark grey, uint8 (H, W, 3).
 
     The colours go from blue over grey to yellow, evenly in lightness, so that every kind of eye and grey print keep
     their order.
@@ -90,7 +90,7 @@ def overlay(found: Attribution) -> np.ndarray:
     strength = _STRONGEST * np.sqrt(np.clip(np.abs(found.map) / largest, 0, 1))[..., None]
     pixels = found.picture[..., :3].astype(np.float64).mean(axis=-1, keepdims=True)
     span = max(float(np.ptp(pixels)), 1e-9)
-    grey = _PALE + _RANGE * (pixels - pixels.min()) / span
+    grey = _DARKEST + _RANGE * (pixels - pixels.min()) / span
     return np.round(255 * ((1 - strength) * grey + strength * colours)).astype(np.uint8)
 
 

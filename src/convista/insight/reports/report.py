@@ -14,7 +14,9 @@ from convista.atomic import write_whole
 from convista.errors import ArgumentError, ConvistaError
 from convista.insight.reports.classes import classes
 from convista.insight.reports.confusion import confusion
+from convista.insight.reports.derivation import derivation
 from convista.insight.reports.hard_pictures import hard_pictures
+from convista.insight.reports.insides import first_filters, maps
 from convista.insight.reports.learning import learning
 from convista.insight.reports.markup import Html
 from convista.insight.reports.material import Data, Material, gather
@@ -26,7 +28,18 @@ from convista.insight.reports.story import lead, story
 from convista.insight.reports.texts import say
 from convista.insight.runs import RunFolder
 
-SECTIONS = (story, learning, confusion, classes, hard_pictures, reasons, reproduction)
+SECTIONS = (
+    story,
+    learning,
+    confusion,
+    classes,
+    hard_pictures,
+    reasons,
+    first_filters,
+    maps,
+    derivation,
+    reproduction,
+)
 
 
 @dataclass(frozen=True)

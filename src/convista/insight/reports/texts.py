@@ -30,8 +30,8 @@ TEXTS: dict[str, str] = {
     ),
     "material.not-pictures": "its examples are of {shape}, and such are not drawn.",
     "material.no-examples": "there is no example to look into; give the data: convista report RUN DATA.",
-    "example.right": "called {said}, rightly; {sure} sure",
-    "example.wrong": "called {said}, is {truth}; {sure} sure",
+    "example.right": "called {said}, rightly, {sure} sure",
+    "example.wrong": "called {said}, but is {truth}, {sure} sure",
     "example.file": "shown the run's example.png",
     "example.alt": "{noun} of {truth}, {caption}",
     # the story
@@ -118,14 +118,37 @@ TEXTS: dict[str, str] = {
     ),
     "pictures.none-wrong": "Everything was named right. These are the right answers that it was least sure of.",
     "pictures.pair": "The most confused pair: {first} and {second}",
-    "pictures.pair-how": "{first} was taken for {second} {forth}; {second} was taken for {first} {back}.",
+    "pictures.pair-how": "{first} was taken for {second} {forth}, and {second} for {first}: {back}.",
+    "pictures.never": "never",
     "pictures.caption": "is {truth}, called {said} with {sure}; the truth had {true}",
     "pictures.alt": "Held-out picture {number}, a {truth} that was called {said}",
     # calibration
     "calibration.title": "How far to trust its probabilities",
     # inside
     "filters.title": "What the first layer looks for",
+    "filters.how": "{kind} {layer} has {count} learned kernels of {size}. Each answers where a picture looks like it.",
+    "filters.in-colour": "Red, green and blue around mid-grey, which is 0; one scale for all kernels: ±{end}.",
+    "filters.around-zero": "Grey is 0, blue is negative, orange is positive; one scale for all kernels: ±{end}.",
+    "filters.mean": "The mean over the input channels is shown.",
+    "filters.alt": "Kernel {number}, from {least} to {most}",
+    "filters.more": "{count} more are not shown.",
+    "filters.drawn": "The kernels, with one scale for all",
     "maps.title": "What it sees, layer by layer",
+    "maps.how": "How one held-out example, {caption}, passes through the network.",
+    "maps.colours": (
+        "Each map has its own scale: from 0 (dark) to its greatest value (bright); where there are negative values, 0 "
+        "is grey. The number under a map is that of its channel."
+    ),
+    "maps.input": "the input",
+    "maps.layer": "{layer} ({kind}), {shape}",
+    "maps.range": "Values from {least} to {most}, {zeros} of them 0.",
+    "maps.some": "The first {shown} of {channels} are shown.",
+    "maps.silent": "For this example {count} said nothing: {names}.",
+    "maps.tile-silent": "{channel} silent",
+    "maps.alt": "Channel {channel} of {layer}, from {least} to {most}",
+    "maps.more": "{shown} of {count} layers are shown.",
+    "maps.drawn": "What each layer makes of the example; each map has its own scale",
+    "maps.drawn-alt": "Feature maps of the example, layer by layer",
     "attribution.title": "Why it answered so",
     "attribution.how": (
         "Two ways to ask what an answer rests on. Grad-CAM shows where the last convolution found what speaks for the "
@@ -143,6 +166,21 @@ TEXTS: dict[str, str] = {
     ),
     "attribution.alt": "{method} over the picture: what speaks for {label} is strongest at row {row}, column {column}",
     "derivation.title": "Where every number comes from",
+    "derivation.how": (
+        "Sizes, parameters, products and memory follow from the layers' settings. Unfold a layer for the worked lines; "
+        "// divides and rounds down."
+    ),
+    "derivation.caption": "Every layer in numbers, for one example in float32",
+    "derivation.layer": "layer",
+    "derivation.output": "output",
+    "derivation.parameters": "parameters",
+    "derivation.products": "multiply-adds",
+    "derivation.memory": "output in bytes",
+    "derivation.field": "sees of the input",
+    "derivation.all": "all",
+    "derivation.whole": "The whole network",
+    "derivation.line": "line",
+    "derivation.note": "meaning",
     "doctor.title": "What the doctor found",
     # how to repeat it
     "reproduction.title": "How to repeat it",
@@ -176,6 +214,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "picture": ("picture", "pictures"),
     "example": ("example", "examples"),
     "class": ("class", "classes"),
+    "channel": ("channel", "channels"),
     "epoch": ("epoch", "epochs"),
     "time": ("time", "times"),
     "core": ("core", "cores"),
