@@ -53,6 +53,11 @@ def heading(text: str) -> Html:
     return Html(f"<h3>{escape(text)}</h3>")
 
 
+def article(title: str, inside: Html, kind: str) -> Html:
+    """Return a piece with a heading of its own; ``kind`` is its class in the style sheet."""
+    return Html(f"<article{_kind(kind)}>{heading(title)}{inside}</article>")
+
+
 def code(text: str) -> Html:
     """Return lines as they are to be typed."""
     return Html(f'<pre tabindex="0"><code>{escape(text)}</code></pre>')

@@ -42,7 +42,12 @@ p, ul, ol { max-width: 46rem; }
 main p { margin: .5rem 0; }
 .hint { color: var(--soft); font-size: .92rem; }
 .missing { color: var(--soft); border-left: .25rem solid var(--line); padding-left: .8rem; }
-.warning { color: var(--warn); background: var(--warn-paper); border-left: .25rem solid; padding: .6rem .8rem; }
+p.warning { color: var(--warn); background: var(--warn-paper); border-left: .25rem solid; padding: .6rem .8rem; }
+article { border-left: .25rem solid var(--line); padding: .1rem 0 .1rem .9rem; margin: 1rem 0; }
+article h3 { margin: 0 0 .3rem; }
+article.error, article.warning { border-color: var(--warn); background: none; color: inherit; }
+article.error h3, article.warning h3 { color: var(--warn); }
+article.note { border-color: var(--accent); }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .7rem; margin: 0 0 1rem; }
 .facts div { background: var(--shade); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem;
   display: flex; flex-direction: column-reverse; justify-content: flex-end; }

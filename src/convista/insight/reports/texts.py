@@ -124,6 +124,29 @@ TEXTS: dict[str, str] = {
     "pictures.alt": "Held-out picture {number}, a {truth} that was called {said}",
     # calibration
     "calibration.title": "How far to trust its probabilities",
+    "calibration.how": (
+        "Where a network says 80 %, it should be right four times in five. Answers are put into bins by how sure they "
+        "are; a bar below the dashed line is a network that is too sure of itself."
+    ),
+    "calibration.error": (
+        "The expected calibration error is {error} on {count}: on average it is {confidence} sure and {accuracy} right."
+    ),
+    "calibration.chance": "Probabilities without any fault would show {chance} on so many, by chance.",
+    "calibration.too-sure": (
+        "It is too sure: dividing its logits by {temperature} brings the error, on the half that did not choose this "
+        "number, from {before} to {after}."
+    ),
+    "calibration.too-timid": (
+        "It is too timid: dividing its logits by {temperature} brings the error, on the half that did not choose this "
+        "number, from {before} to {after}."
+    ),
+    "calibration.diagram": "Reliability diagram, and below it how many answers are in each bin",
+    "calibration.alt": "Reliability diagram in {bins}; the expected calibration error is {error}",
+    "calibration.caption": "How sure, and how often right",
+    "calibration.said": "it said",
+    "calibration.answers": "answers",
+    "calibration.confidence": "mean probability",
+    "calibration.right": "right",
     # inside
     "filters.title": "What the first layer looks for",
     "filters.how": "{kind} {layer} has {count} learned kernels of {size}. Each answers where a picture looks like it.",
@@ -182,6 +205,19 @@ TEXTS: dict[str, str] = {
     "derivation.line": "line",
     "derivation.note": "meaning",
     "doctor.title": "What the doctor found",
+    "doctor.counts": "Found: {counts}.",
+    "doctor.examples": "The network, its training and {count} of its data were examined.",
+    "doctor.alone": "Only the network and its training were examined, for the data is not at hand.",
+    "doctor.sound": "Nothing was found that ought to be changed.",
+    "doctor.finding": "{severity}: {title}",
+    "doctor.error": "Error",
+    "doctor.warning": "Warning",
+    "doctor.note": "Note",
+    "doctor.fix": "What helps: {fix}",
+    "doctor.verified": "Tried on a copy: {verified}",
+    "doctor.checked": "What was checked ({count})",
+    "doctor.not-checked": "Not checked:",
+    "doctor.skipped": "{check}: {reason}",
     # how to repeat it
     "reproduction.title": "How to repeat it",
     "reproduction.command": "The command, as it was typed:",
@@ -215,6 +251,11 @@ NOUNS: dict[str, tuple[str, str]] = {
     "example": ("example", "examples"),
     "class": ("class", "classes"),
     "channel": ("channel", "channels"),
+    "bin": ("bin", "bins"),
+    "check": ("check", "checks"),
+    "error": ("error", "errors"),
+    "warning": ("warning", "warnings"),
+    "note": ("note", "notes"),
     "epoch": ("epoch", "epochs"),
     "time": ("time", "times"),
     "core": ("core", "cores"),
