@@ -28,6 +28,7 @@ VERBS = (
     "attribute",
     "explain",
     "maps",
+    "excite",
     "report",
     "data",
 )

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from convista.insight.dense import as_dense as as_dense
     from convista.insight.derivations import Explanation as Explanation
     from convista.insight.derivations import explain as explain
+    from convista.insight.excitation import Excitations as Excitations
+    from convista.insight.excitation import excitations as excitations
     from convista.insight.feature_map import FeatureMaps as FeatureMaps
     from convista.insight.feature_map import feature_maps as feature_maps
     from convista.insight.learned_filters import Filters as Filters
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "Attribution": "convista.insight.attribution",
     "DenseMatrix": "convista.insight.dense",
+    "Excitations": "convista.insight.excitation",
     "Explanation": "convista.insight.derivations",
     "FeatureMaps": "convista.insight.feature_map",
     "Filters": "convista.insight.learned_filters",
@@ -32,6 +35,7 @@ _NAMES = {
     "SanityCheck": "convista.insight.sanity",
     "as_dense": "convista.insight.dense",
     "attribute": "convista.insight.attribution",
+    "excitations": "convista.insight.excitation",
     "explain": "convista.insight.derivations",
     "feature_maps": "convista.insight.feature_map",
     "filters": "convista.insight.learned_filters",

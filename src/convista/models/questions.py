@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from convista.arguments import Shape
     from convista.insight.attribution import Attribution
     from convista.insight.derivations import Explanation
+    from convista.insight.excitation import Excitations
     from convista.insight.feature_map import FeatureMaps
     from convista.insight.learned_filters import Filters
     from convista.models.model import Model
@@ -80,3 +82,11 @@ class Questions:
         from convista.insight.learned_filters import filters
 
         return filters(cast("Model", self), layer)
+
+    def excitations(
+        self, data: Any, layer: str | None = None, channel: int | Sequence[int] | None = None, n: int = 9
+    ) -> Excitations:
+        """Return what excites a layer's channels most, and the patches; see :func:`convista.insight.excitations`."""
+        from convista.insight.excitation import excitations
+
+        return excitations(cast("Model", self), data, layer, channel, n)
