@@ -29,6 +29,7 @@ VERBS = (
     "explain",
     "maps",
     "excite",
+    "doctor",
     "report",
     "data",
 )

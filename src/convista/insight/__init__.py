@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from convista.insight.dense import as_dense as as_dense
     from convista.insight.derivations import Explanation as Explanation
     from convista.insight.derivations import explain as explain
+    from convista.insight.doctor.calibration import Calibration as Calibration
+    from convista.insight.doctor.calibration import calibration as calibration
+    from convista.insight.doctor.examination import check as check
+    from convista.insight.doctor.findings import Diagnosis as Diagnosis
+    from convista.insight.doctor.findings import Finding as Finding
+    from convista.insight.doctor.labels import Suspect as Suspect
+    from convista.insight.doctor.labels import suspects as suspects
+    from convista.insight.doctor.limits import Limits as Limits
     from convista.insight.excitation import Excitations as Excitations
     from convista.insight.excitation import excitations as excitations
     from convista.insight.feature_map import FeatureMaps as FeatureMaps
@@ -26,15 +34,22 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "Attribution": "convista.insight.attribution",
+    "Calibration": "convista.insight.doctor.calibration",
     "DenseMatrix": "convista.insight.dense",
+    "Diagnosis": "convista.insight.doctor.findings",
     "Excitations": "convista.insight.excitation",
     "Explanation": "convista.insight.derivations",
     "FeatureMaps": "convista.insight.feature_map",
     "Filters": "convista.insight.learned_filters",
+    "Finding": "convista.insight.doctor.findings",
+    "Limits": "convista.insight.doctor.limits",
     "Report": "convista.insight.reports.report",
     "SanityCheck": "convista.insight.sanity",
+    "Suspect": "convista.insight.doctor.labels",
     "as_dense": "convista.insight.dense",
     "attribute": "convista.insight.attribution",
+    "calibration": "convista.insight.doctor.calibration",
+    "check": "convista.insight.doctor.examination",
     "excitations": "convista.insight.excitation",
     "explain": "convista.insight.derivations",
     "feature_maps": "convista.insight.feature_map",
@@ -42,6 +57,7 @@ _NAMES = {
     "report": "convista.insight.reports.report",
     "sanity_check": "convista.insight.sanity",
     "show_augmented": "convista.insight.variants",
+    "suspects": "convista.insight.doctor.labels",
 }
 
 __all__ = [*_NAMES]

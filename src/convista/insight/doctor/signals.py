@@ -1,0 +1,160 @@
+"""The values of every layer and the gradients of every kernel, as a few numbers each, over many examples."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from convista.insight.inspection import program
+from convista.kernels.compiler import compile_function
+from convista.layers.inference import Node
+from convista.models.graph import Graph
+
+if TYPE_CHECKING:
+    from convista.models.model import Model
+
+_AT_A_TIME = 50
+_GRADIENT_PARTS = 4
+# Where the slope of sigmoid and tanh is below a twentieth of its largest value: a layer there passes on nothing.
+FLAT_SIGMOID, FLAT_TANH = 0.0125, 0.975
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What one layer gave for all examples.
+
+    Args:
+        name: The layer.
+        size: Root of the mean square of its values.
+        highest: The largest absolute value of each channel, (C,).
+        flat: Share of the values in the flat ends of its sigmoid or tanh; 0 for other layers.
+        finite: Whether all values are finite.
+    """
+
+    name: str
+    size: float
+    highest: np.ndarray
+    flat: float
+    finite: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """A network with weights: the user's, or a changed copy.
+
+    Args:
+        graph: The network.
+        params: What it learned.
+        state: What it keeps.
+        policy: In which precision it computes.
+        model: Whose network it is, if it is unchanged: then its programs are compiled once.
+    """
+
+    graph: Graph
+    params: Any
+    state: Any
+    policy: str
+    model: Model | None = None
+
+    @classmethod
+    def of(cls, model: Model) -> Body:
+        """Return the model's own."""
+        return cls(model.graph, model.params, model.state, model.policy, model)
+
+    def anew(self, seed: int, graph: Graph | None = None) -> Body:
+        """Return a copy with new weights, of another graph if one is given."""
+        graph = self.graph if graph is None else graph
+        params, state = graph.init(jax.random.key(seed))
+        return dataclasses.replace(
+            self, graph=graph, params=params, state=state, model=self.model if graph is self.graph else None
+        )
+
+    def compiled(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function of this graph, compiled; for the user's own network only once."""
+        return compile_function(function) if self.model is None else program(self.model, ("doctor", name), function)
+
+
+def signals(body: Body, x: np.ndarray, *, training: bool = False) -> list[Signal]:
+    """Measure the values of every node, in order, inputs first.
+
+    Args:
+        body: The network.
+        x: float32 (N, …), prepared; of more than fifty, a rest that fills no part of fifty is left out.
+        training: Whether batch normalisation uses the batch, as before anything was learned.
+    """
+    graph, policy = body.graph, body.policy
+    everything = dataclasses.replace(graph, outputs=tuple(range(len(graph.nodes))))
+
+    def measure(params: Any, state: Any, part: Any) -> Any:
+        key = jax.random.key(0) if training else None
+        found = everything.apply(params, state, part, training=training, key=key, policy=policy)[0]
+        return [_numbers(node, value) for node, value in zip(graph.nodes, found, strict=True)]
+
+    run = body.compiled(f"signals {training}", measure)
+    size = min(_AT_A_TIME, len(x))
+    parts = [
+        jax.device_get(run(body.params, body.state, x[first : first + size]))
+        for first in range(0, len(x) - size + 1, size)
+    ]
+    return [_joined(node.name, [part[place] for part in parts]) for place, node in enumerate(graph.nodes)]
+
+
+def _numbers(node: Node, value: jax.Array) -> dict[str, jax.Array]:
+    value = value.astype(jnp.float32)
+    flat = jnp.float32(0)
+    if node.layer.activation_name == "sigmoid":
+        flat = jnp.mean((value < FLAT_SIGMOID) | (value > 1 - FLAT_SIGMOID), dtype=jnp.float32)
+    elif node.layer.activation_name == "tanh":
+        flat = jnp.mean(jnp.abs(value) > FLAT_TANH, dtype=jnp.float32)
+    return {
+        "square": jnp.mean(value * value),
+        "highest": jnp.max(jnp.abs(value), axis=tuple(range(value.ndim - 1))),
+        "flat": flat,
+        "finite": jnp.all(jnp.isfinite(value)),
+    }
+
+
+def _joined(name: str, rows: list[dict[str, Any]]) -> Signal:
+    return Signal(
+        name,
+        float(np.sqrt(np.mean([row["square"] for row in rows], dtype=np.float64))),
+        np.max([row["highest"] for row in rows], axis=0),
+        float(np.mean([row["flat"] for row in rows])),
+        all(bool(row["finite"]) for row in rows),
+    )
+
+
+def relative_gradients(body: Body, loss: Callable[..., Any], x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """Return ``|∂loss/∂kernel| / |kernel|`` of each layer that learns, for the mean loss of up to 200 examples.
+
+    Args:
+        body: The network.
+        loss: Per-example loss ``(y_true, y_pred) -> (N,)``.
+        x: float32 (N, …), prepared.
+        y: The targets.
+    """
+    graph, policy = body.graph, body.policy
+
+    def total(params: Any, state: Any, part: Any, target: Any) -> Any:
+        predicted, _ = graph.apply(params, state, part, training=True, key=jax.random.key(0), policy=policy)
+        return jnp.mean(loss(target, predicted))
+
+    slope = body.compiled(f"gradients {loss!r}", jax.grad(total))
+    size = min(_AT_A_TIME, len(x))
+    firsts = range(0, min(len(x), _GRADIENT_PARTS * size) - size + 1, size)
+    found = [slope(body.params, body.state, x[first : first + size], y[first : first + size]) for first in firsts]
+    result = {}
+    for name in graph.layers:
+        if name in graph.frozen or "kernel" not in body.params.get(name, {}):
+            continue
+        mean = np.mean([np.asarray(one[name]["kernel"], np.float64) for one in found], axis=0)
+        length = float(np.linalg.norm(np.asarray(body.params[name]["kernel"], np.float64)))
+        result[name] = float(np.linalg.norm(mean)) / max(length, _TINY)
+    return result
