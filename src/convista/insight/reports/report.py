@@ -12,6 +12,7 @@ from typing import Any
 import convista
 from convista.atomic import write_whole
 from convista.errors import ArgumentError, ConvistaError
+from convista.insight.reports.checkup import checkup
 from convista.insight.reports.classes import classes
 from convista.insight.reports.confusion import confusion
 from convista.insight.reports.derivation import derivation
@@ -26,6 +27,7 @@ from convista.insight.reports.reproduction import reproduction
 from convista.insight.reports.section import Section
 from convista.insight.reports.story import lead, story
 from convista.insight.reports.texts import say
+from convista.insight.reports.trust import trust
 from convista.insight.runs import RunFolder
 
 SECTIONS = (
@@ -33,11 +35,13 @@ SECTIONS = (
     learning,
     confusion,
     classes,
+    trust,
     hard_pictures,
     reasons,
     first_filters,
     maps,
     derivation,
+    checkup,
     reproduction,
 )
 

@@ -8,7 +8,6 @@ TEXTS: dict[str, str] = {
     # the page
     "page.language": "en",
     "page.title": "{model} on {data}",
-    "page.title-alone": "{model}",
     "page.kind": "Training report",
     "page.contents": "Contents",
     "page.skip": "Skip to the report",
@@ -33,7 +32,6 @@ TEXTS: dict[str, str] = {
     "example.right": "called {said}, rightly, {sure} sure",
     "example.wrong": "called {said}, but is {truth}, {sure} sure",
     "example.file": "shown the run's example.png",
-    "example.alt": "{noun} of {truth}, {caption}",
     # the story
     "story.title": "The story",
     "story.learned": "The network {model} learned to tell {classes} apart from {count} of {shape}: the data {data}.",
@@ -64,7 +62,6 @@ TEXTS: dict[str, str] = {
     "fact.parameters": "parameters",
     "fact.time": "training time",
     "fact.epochs": "epochs",
-    "fact.ece": "calibration error",
     # the curves
     "curves.title": "How it learned",
     "curves.none": "no finished epoch was written down, neither in run.json nor in history.csv.",
