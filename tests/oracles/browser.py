@@ -26,6 +26,7 @@ _CONSOLE = re.compile(r"CONSOLE[:(]\d+\)?\] (.*)")
 # Everything folded is opened first: what is hidden can be too wide as well.
 _MEASURE = """<script>
 addEventListener("load", () => {
+  const height = document.documentElement.scrollHeight;
   document.querySelectorAll("details").forEach(one => { one.open = true; });
   const images = [...document.images];
   const broken = images.filter(image => !image.complete || !image.naturalWidth)
@@ -33,7 +34,7 @@ addEventListener("load", () => {
   const root = document.documentElement, framed = element => element.closest(".wide, pre") !== null;
   const ids = [...document.querySelectorAll("[id]")].map(element => element.id);
   parent.postMessage({
-    inner: innerWidth, scroll: root.scrollWidth, height: root.scrollHeight, images: images.length, broken,
+    inner: innerWidth, scroll: root.scrollWidth, height, images: images.length, broken,
     wide: [...document.body.querySelectorAll("*")]
       .filter(element => element.getBoundingClientRect().right > innerWidth + 1 && !framed(element))
       .map(element => element.tagName.toLowerCase() + (element.className ? "." + element.className : "")),
@@ -68,7 +69,7 @@ class Measured:
     Args:
         inner: The width of its window, in CSS pixels.
         scroll: The width of its content; larger than `inner` means that the page scrolls sideways.
-        height: The height of its content.
+        height: The height of its content, with what is folded left so.
         images: How many images it has.
         broken: Those that did not decode.
         wide: Elements that reach beyond the window, outside frames that scroll on their own.

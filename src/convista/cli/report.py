@@ -69,12 +69,16 @@ def _chosen(run: RunFolder, data: str, *, offline: bool) -> Data:
 
 
 def _check_target(target: Path, *, named: bool) -> None:
-    from convista.errors import ArgumentError
+    import shlex
 
+    from convista.errors import ArgumentError
+    from convista.insight.reports.report import check_folder
+
+    check_folder(target)
     if target.exists() and not named:
         raise ArgumentError(
             "nothing is overwritten unless it is named",
             where="--out",
             received=f"{target}, which exists",
-            fix=f"Add --out {target} to replace it",
+            fix=f"Add --out {shlex.quote(str(target))} to replace it",
         )

@@ -22,7 +22,7 @@ from convista.insight.reports.markup import (
 )
 from convista.insight.reports.material import Material, percent
 from convista.insight.reports.section import Section, section, without
-from convista.insight.reports.texts import counted, say
+from convista.insight.reports.texts import counted, say, short
 from convista.insight.scales import Scale
 from convista.shapes import times
 
@@ -46,7 +46,7 @@ def first_filters(material: Material) -> Section:
 
 
 def _colours(found: Filters) -> str:
-    end = f"{float(np.abs(found.values).max(initial=0)):.3g}"
+    end = short(float(np.abs(found.values).max(initial=0)))
     if found.in_colour:
         return say("filters.in-colour", end=end)
     mean = say("filters.mean") + " " if found.values.shape[-2] > 1 else ""
@@ -60,7 +60,10 @@ def _kernels(found: Filters) -> Html:
     for number in range(min(found.count, _MOST_FILTERS)):
         kernel = shown[..., number]
         pixels = 0.5 + kernel / (2 * end) if found.in_colour else Scale(-end, end).coloured(kernel[..., 0])
-        numbers = {"least": f"{found.values[..., number].min():.2g}", "most": f"{found.values[..., number].max():.2g}"}
+        numbers = {
+            "least": short(found.values[..., number].min(), 2),
+            "most": short(found.values[..., number].max(), 2),
+        }
         alt = say("filters.alt", number=number, **numbers)
         tiles.append(figure(picture(pixels, alt), str(number), "tile"))
     left = found.count - len(tiles)
@@ -99,7 +102,7 @@ def _all(found: FeatureMaps) -> list[Html]:
 
 def _layer(found: LayerMaps) -> Html:
     shown = range(min(found.channels, _MOST_CHANNELS))
-    values = {"least": f"{found.minimum.min():.3g}", "most": f"{found.maximum.max():.3g}"}
+    values = {"least": short(found.minimum.min()), "most": short(found.maximum.max())}
     words = [say("maps.range", zeros=percent(float(found.zeros.mean()), 0), **values)]
     if len(shown) < found.channels:
         words.append(say("maps.some", shown=len(shown), channels=counted(found.channels, "channel")))
@@ -113,7 +116,7 @@ def _layer(found: LayerMaps) -> Html:
 
 def _tile(found: LayerMaps, channel: int) -> Html:
     plane = found.values[..., channel]
-    ends = {"least": f"{plane.min():.3g}", "most": f"{plane.max():.3g}"}
+    ends = {"least": short(plane.min()), "most": short(plane.max())}
     alt = say("maps.alt", channel=channel, layer=found.layer, **ends)
     silent = channel in found.silent
     caption = say("maps.tile-silent", channel=channel) if silent else str(channel)

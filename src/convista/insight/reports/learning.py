@@ -11,7 +11,7 @@ from convista.insight import figures
 from convista.insight.reports.markup import Html, chart, details, gallery, paragraph, table, together
 from convista.insight.reports.material import Material, percent
 from convista.insight.reports.section import Section, section, without
-from convista.insight.reports.texts import counted, say
+from convista.insight.reports.texts import counted, say, short
 
 _MOST_CURVES = 12
 _MOST_ROWS = 200
@@ -38,7 +38,7 @@ def _chart(name: str, training: Sequence[float], validation: Sequence[float] | N
 
 def _ends(values: Sequence[float]) -> dict[str, str]:
     finite = [value for value in values if math.isfinite(value)]
-    return {"first": f"{finite[0]:.4g}", "last": f"{finite[-1]:.4g}"}
+    return {"first": short(finite[0], 4), "last": short(finite[-1], 4)}
 
 
 def _sentences(history: dict[str, list[float]]) -> list[str]:
@@ -48,7 +48,7 @@ def _sentences(history: dict[str, list[float]]) -> list[str]:
     if (watched := history.get("val_loss")) and len(watched) > 1:
         best = int(np.nanargmin(watched))
         key = "curves.best-last" if best == len(watched) - 1 else "curves.best"
-        sentences.append(say(key, epoch=best + 1, value=f"{watched[best]:.4g}"))
+        sentences.append(say(key, epoch=best + 1, value=short(watched[best], 4)))
     if (training := history.get("accuracy")) and (validation := history.get("val_accuracy")):
         shares = {"training": percent(training[-1], 2), "validation": percent(validation[-1], 2)}
         if all(math.isfinite(values[-1]) for values in (training, validation)):
@@ -69,4 +69,4 @@ def _numbers(history: dict[str, list[float]]) -> Html:
 
 
 def _cell(column: Sequence[float], epoch: int) -> str:
-    return f"{column[epoch]:.4g}" if epoch < len(column) and math.isfinite(column[epoch]) else "–"
+    return short(column[epoch], 4) if epoch < len(column) and math.isfinite(column[epoch]) else "–"

@@ -93,7 +93,10 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], nu
         kinds[1:] = [_kind("number")] * (len(header) - 1)
     head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for kind, name in zip(kinds, header, strict=True))
     body = "".join(f"<tr>{_cells(row, kinds)}</tr>" for row in rows)
-    inside = f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    words = _kind("" if any("number" in kind for kind in kinds) else "words")
+    inside = (
+        f"<table{words}><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
     return scrolling(Html(inside), caption)
 
 

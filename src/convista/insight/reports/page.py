@@ -60,7 +60,7 @@ th, td { padding: .3rem .65rem; border-bottom: 1px solid var(--line); text-align
 thead th { border-bottom: 2px solid var(--soft); }
 tbody th { font-weight: 500; }
 .number { text-align: right; white-space: nowrap; }
-td:not(.number) { overflow-wrap: anywhere; min-width: 3ch; }
+.words td { overflow-wrap: anywhere; min-width: 3ch; }
 table.confusion th, table.confusion td { text-align: center; padding: .3rem .2rem; min-width: 2.4rem;
   border: 1px solid var(--line); overflow-wrap: normal; }
 table.confusion tbody th { text-align: right; padding-inline: .5rem; max-width: 9rem; overflow-wrap: anywhere; }
@@ -70,7 +70,7 @@ figure { margin: 0; }
 figcaption { color: var(--soft); font-size: .88rem; line-height: 1.35; margin-top: .3rem; }
 img { max-width: 100%; height: auto; }
 .chart { background: #fff; }
-figure.chart { background: none; margin: .8rem 0; }
+figure.chart { background: none; margin: .8rem 0; max-width: 36rem; }
 .gallery figure.chart { margin: 0; flex: 1 1 18rem; max-width: 30rem; }
 .pixels { image-rendering: pixelated; border: 1px solid var(--line); }
 .gallery { display: flex; flex-wrap: wrap; gap: 1.1rem; margin: .8rem 0; }

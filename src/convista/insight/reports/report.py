@@ -83,13 +83,7 @@ class Report:
         Raises:
             ArgumentError: The folder does not exist.
         """
-        if not Path(path).parent.is_dir():
-            raise ArgumentError(
-                "a report is saved into a folder that exists",
-                where="path",
-                received=f"{os.fspath(path)!r}",
-                fix=f"Make the folder first: pathlib.Path({str(Path(path).parent)!r}).mkdir(parents=True)",
-            )
+        check_folder(path)
         return write_whole(path, self.html)
 
     def _repr_html_(self) -> str:
@@ -97,6 +91,21 @@ class Report:
         return (
             f'<iframe sandbox title="{html.escape(self.title)}" style="width:100%;height:40rem;border:1px solid #ccc" '
             f'srcdoc="{html.escape(self.html)}"></iframe>'
+        )
+
+
+def check_folder(path: str | os.PathLike[str]) -> None:
+    """Check that the folder of a page that is to be written exists.
+
+    Raises:
+        ArgumentError: It does not.
+    """
+    if not Path(path).parent.is_dir():
+        raise ArgumentError(
+            "a report is saved into a folder that exists",
+            where="path",
+            received=f"{os.fspath(path)!r}",
+            fix=f"Make the folder first: pathlib.Path({str(Path(path).parent)!r}).mkdir(parents=True)",
         )
 
 

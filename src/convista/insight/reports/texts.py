@@ -115,7 +115,7 @@ TEXTS: dict[str, str] = {
     ),
     "pictures.none-wrong": "Everything was named right. These are the right answers that it was least sure of.",
     "pictures.pair": "The most confused pair: {first} and {second}",
-    "pictures.pair-how": "{first} was taken for {second} {forth}, and {second} for {first}: {back}.",
+    "pictures.pair-how": "{first} taken for {second}: {forth}; {second} taken for {first}: {back}.",
     "pictures.never": "never",
     "pictures.caption": "is {truth}, called {said} with {sure}; the truth had {true}",
     "pictures.alt": "Held-out picture {number}, a {truth} that was called {said}",
@@ -289,6 +289,16 @@ def noun_of(number: int, noun: str) -> str:
     """Return the form of a noun that stands behind a number."""
     one, many = NOUNS[noun]
     return one if number == 1 else many
+
+
+def short(number: float, digits: int = 3) -> str:
+    """Return a number with so many digits that count, and a minus that is one.
+
+    Example:
+        >>> short(-0.12345), short(1234.5)
+        ('−0.123', '1.23e+03')
+    """
+    return f"{number:.{digits}g}".replace("-", "−")
 
 
 def lasting(seconds: float) -> str:
