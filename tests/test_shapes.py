@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import jax
@@ -246,6 +247,20 @@ def test_the_cells_at_the_end_that_no_window_touches(size, window, stride, paddi
     before = shape.pads((size,))[0][0]
     touched = [p * stride + k - before for p in range(shape.positions(0, size)) for k in range(window)]
     assert shape.unseen((size,)) == (size - 1 - max(cell for cell in touched if cell < size),)
+
+
+def test_cells_that_a_window_touches_are_those_that_a_loop_visits():
+    paddings = ("valid", "same", ((0, 0),), ((3, 0),), ((1, 4),))
+    for size, taps, step, gap, padding in itertools.product((7, 12), (1, 2, 4), (1, 2, 3, 6), (1, 2, 4), paddings):
+        window = Window((taps,), (step,), (gap,), padding)
+        if window.positions(0, size) < 1:
+            continue
+        before = window.pads((size,))[0][0]
+        visited = {
+            place * step + tap * gap - before for place in range(window.positions(0, size)) for tap in range(taps)
+        }
+        assert window.touched(0, size) == len(visited & set(range(size))), (size, window)
+    assert Window((2,), (2,), (1,)).touched(0, 15) != 15
 
 
 def test_the_lectures_receptive_fields():

@@ -53,12 +53,12 @@ class Worked:
 
     def __floordiv__(self, other: Number) -> Worked:
         right = number(other)
-        text = f"{self._bracketed(_PRODUCT)} // {right._bracketed(_ATOM)}"
+        text = f"{self._bracketed(_ATOM)} // {right._bracketed(_ATOM)}"
         return Worked(text, self.value // right.value, _QUOTIENT)
 
     def __truediv__(self, other: Number) -> Worked:
         right = number(other)
-        text = f"{self._bracketed(_PRODUCT)} / {right._bracketed(_ATOM)}"
+        text = f"{self._bracketed(_ATOM)} / {right._bracketed(_ATOM)}"
         value = Fraction(self.value) / right.value
         return Worked(text, int(value) if value.denominator == 1 else value, _QUOTIENT)
 

@@ -34,7 +34,17 @@ _STYLE = """
 }
 .convista-derivation th { font-weight: normal; opacity: .75; white-space: nowrap; }
 .convista-derivation code { font: .95em ui-monospace, monospace; white-space: nowrap; background: none; }
+@media (max-width: 48rem) {
+  .convista-derivation table, .convista-derivation tbody, .convista-derivation tr { display: block; }
+  .convista-derivation tr { border-top: 1px solid #8884; padding: .2em 0; }
+  .convista-derivation th, .convista-derivation td { display: block; border: 0; padding: 0 0 0 1em; }
+  .convista-derivation th { padding-left: 0; }
+  .convista-derivation th:empty, .convista-derivation td:empty { display: none; }
+  .convista-derivation code { white-space: normal; overflow-wrap: anywhere; }
+}
 """.strip()
+
+_INSIDE_NUMBERS = re.compile(r"(?<=\d) (?=\d{3}(?!\d))")
 
 
 def text(explanation: Explanation) -> str:
@@ -87,12 +97,17 @@ def _section(title: str, lines: tuple[Line, ...], remarks: tuple[str, ...]) -> s
     for line in lines:
         heading = "" if line.topic == topic else _HEADINGS[line.topic]
         topic = line.topic
-        words = html.escape(line.words.removeprefix(": ").removeprefix(", "))
-        equation = f"<code>{html.escape(line.equation)}</code>"
+        words = _escaped(line.words.removeprefix(": ").removeprefix(", "))
+        equation = f"<code>{_escaped(line.equation)}</code>"
         rows.append(f'<tr><th scope="row">{heading}</th><td>{equation}</td><td>{words}</td></tr>')
     table = f'<div class="scroll"><table>{"".join(rows)}</table></div>' if rows else ""
-    said = "".join(f"<p>{html.escape(words)}</p>" for words in remarks)
+    said = "".join(f"<p>{_escaped(words)}</p>" for words in remarks)
     return f"<section><h3>{html.escape(title)}</h3>{table}{said}</section>"
+
+
+def _escaped(words: str) -> str:
+    """Return words for HTML; no line of a browser ends between the thousands of a number and the rest."""
+    return html.escape(_INSIDE_NUMBERS.sub("\u00a0", words))
 
 
 def page(explanation: Explanation) -> str:

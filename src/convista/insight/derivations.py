@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convista import arguments
 from convista.arguments import Shape
 from convista.errors import ArgumentError, ShapeError, suggest
 from convista.insight import derivation_pages as pages
+from convista.insight import drawing
 from convista.insight.arithmetic import number, spelled, total
 from convista.insight.worked_costs import Storage, memory_lines, multiplication_lines, parameter_lines, readable
 from convista.insight.worked_fields import Sight, field_lines, looked
@@ -149,6 +152,23 @@ class Explanation:
     def _repr_html_(self) -> str:
         return pages.fragment(self)
 
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a picture (PNG) of where the numbers are: what comes out of each layer, its parameters, its products.
+
+        Args:
+            path: Where; what is there is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            ArgumentError: The folder does not exist.
+        """
+        from convista.insight.derivation_figure import draw
+
+        drawing.check_folder(path)
+        return drawing.save(draw(self), path)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
         return {
@@ -249,7 +269,10 @@ class _Network:
         self._shapes = graph.shapes()
         self._counts = graph.parameter_counts()
         fields = graph.receptive_fields()
+        self._first = {node.name: place for place, node in reversed(list(enumerate(graph.nodes)))}
+        self._frozen = graph.frozen
         self._learns = self._learning()
+        self._kept = self._needed_again()
         self._sights: list[Sight] = []
         for place, node in enumerate(graph.nodes):
             before = [self._sights[spot] for spot in node.inputs]
@@ -263,7 +286,7 @@ class _Network:
 
     def _learned(self, node: Node) -> int:
         """How many numbers of a layer training changes."""
-        return 0 if node.name in self._graph.frozen else self._counts.get(node.name, (0, 0))[0]
+        return 0 if node.name in self._frozen else self._counts.get(node.name, (0, 0))[0]
 
     def _learning(self) -> list[bool]:
         """For each node whether weights that learn lie in it or before it: then its output has a gradient."""
@@ -272,13 +295,13 @@ class _Network:
             result.append(self._learned(node) > 0 or any(result[spot] for spot in node.inputs))
         return result
 
-    def _kept(self, place: int) -> bool:
-        """Whether training needs a node's output again: it has a gradient, or a layer that takes it learns."""
-        takers = (number for number, node in enumerate(self._graph.nodes) if place in node.inputs)
-        return self._learns[place] or any(self._learns[number] for number in takers)
+    def _needed_again(self) -> set[int]:
+        """The nodes whose output training keeps: it has a gradient, or a layer that takes it learns."""
+        kept = {place for place, learns in enumerate(self._learns) if learns}
+        return kept.union(*(node.inputs for place, node in enumerate(self._graph.nodes) if place in kept))
 
     def _shared(self, place: int) -> bool:
-        return any(node.name == self._graph.nodes[place].name for node in self._graph.nodes[:place])
+        return self._first[self._graph.nodes[place].name] < place
 
     def _storage(self, place: int) -> Storage:
         node = self._graph.nodes[place]
@@ -286,7 +309,7 @@ class _Network:
         return Storage(
             self._batch_size,
             _FLOAT_BYTES if whole else _HALF_BYTES,
-            self._kept(place),
+            place in self._kept,
             self._learns[place],
             0 if self._shared(place) else self._learned(node),
         )
@@ -324,7 +347,7 @@ class _Network:
             said.append("Its weights are those of its first use and were counted there.")
         elif "parameters" not in topics:
             said.append("It has no parameters.")
-        if node.name in self._graph.frozen and "parameters" in topics:
+        if node.name in self._frozen and "parameters" in topics:
             said.append("It is frozen: training leaves its parameters as they are.")
         if isinstance(node.layer, Flatten) and None not in use.output:
             said.append(
@@ -358,7 +381,7 @@ class _Network:
         notes = {
             "multiply–accumulates": "for one example, forward",
             "memory": "all outputs for one example",
-            "memory_training": f"outputs, their gradients and those of the weights, for a batch of {self._batch_size}",
+            "memory_training": f"outputs and all gradients at once, for a batch of {self._batch_size}",
         }
         result = []
         for topic, name, unit in rows:
