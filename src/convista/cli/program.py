@@ -30,6 +30,7 @@ VERBS = (
     "maps",
     "excite",
     "doctor",
+    "maximize",
     "report",
     "data",
 )

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from convista.insight.feature_map import feature_maps as feature_maps
     from convista.insight.learned_filters import Filters as Filters
     from convista.insight.learned_filters import filters as filters
+    from convista.insight.maximization import Maximized as Maximized
+    from convista.insight.maximization import gallery as gallery
+    from convista.insight.maximization import maximize as maximize
     from convista.insight.reports.report import Report as Report
     from convista.insight.reports.report import report as report
     from convista.insight.sanity import SanityCheck as SanityCheck
@@ -43,6 +46,7 @@ _NAMES = {
     "Filters": "convista.insight.learned_filters",
     "Finding": "convista.insight.doctor.findings",
     "Limits": "convista.insight.doctor.limits",
+    "Maximized": "convista.insight.maximization",
     "Report": "convista.insight.reports.report",
     "SanityCheck": "convista.insight.sanity",
     "Suspect": "convista.insight.doctor.labels",
@@ -54,6 +58,8 @@ _NAMES = {
     "explain": "convista.insight.derivations",
     "feature_maps": "convista.insight.feature_map",
     "filters": "convista.insight.learned_filters",
+    "gallery": "convista.insight.maximization",
+    "maximize": "convista.insight.maximization",
     "report": "convista.insight.reports.report",
     "sanity_check": "convista.insight.sanity",
     "show_augmented": "convista.insight.variants",

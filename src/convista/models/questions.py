@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from convista.insight.excitation import Excitations
     from convista.insight.feature_map import FeatureMaps
     from convista.insight.learned_filters import Filters
+    from convista.insight.maximization import Maximized
     from convista.models.model import Model
 
 
@@ -137,3 +138,11 @@ class Questions:
             quick=quick,
             seed=seed,
         )
+
+    def maximize(
+        self, layer: str | None = None, channel: int | None = None, class_: int | str | None = None, **options: Any
+    ) -> Maximized:
+        """Seek the picture that excites a channel or a class most; see :func:`convista.insight.maximize`."""
+        from convista.insight.maximization import maximize
+
+        return maximize(cast("Model", self), layer, channel, class_, **options)
