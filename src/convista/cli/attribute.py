@@ -31,9 +31,7 @@ METHODS = (
     help=f"One of {', '.join(METHODS)}.",
 )
 @click.option("--class", "target", metavar="NAME", help="Name or number of a class. Default: the one it predicts.")
-@click.option(
-    "--layer", metavar="NAME", help="For the methods with cam in their name. Default: the last convolution."
-)
+@click.option("--layer", metavar="NAME", help="For the methods with cam in their name. Default: the last convolution.")
 @click.option("--out", type=click.Path(), help="Default: PICTURE-METHOD.png in this folder, if there is none yet.")
 @click.pass_obj
 def attribute(

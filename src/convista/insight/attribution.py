@@ -112,7 +112,7 @@ class Attribution:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for JSON; the map as nested lists, the picture and the raw values as their shapes."""
+        """Return plain data, ready for JSON: the map as nested lists; of picture and raw values the shapes."""
         plain: dict[str, Any] = finite(
             {
                 "method": self.method,
@@ -168,8 +168,8 @@ def attribute(
 
     Args:
         model: A model with one input and one output ``(N, outputs)``.
-        picture: One picture: a path, an array ``(H, W, C)`` or ``(H, W)``; or the input of a model for sequences, volumes
-            or rows of numbers.
+        picture: One picture: a path, an array ``(H, W, C)`` or ``(H, W)``; or the input of a model for sequences,
+            volumes or rows of numbers.
         method: ``"grad_cam"``, ``"grad_cam_plus_plus"``, ``"score_cam"``, ``"saliency"``, ``"smoothgrad"``,
             ``"integrated_gradients"``, ``"guided_backpropagation"`` or ``"occlusion"``.
         target: The number or the name of a class; ``None`` is the class that the model predicts.

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from convista.insight.attribution import Attribution
     from convista.insight.sanity import SanityCheck
 
-# Blue to yellow with a grey in the middle: its lightness rises evenly, so the order of values also survives grey print and
-# every kind of eye. The red–blue scales that are usual for signed maps print both ends alike.
+# Blue to yellow with a grey in the middle: its lightness rises evenly, so the order of values also survives grey print
+# and every kind of eye. The red–blue scales that are usual for signed maps print both ends alike.
 SCALE = "cividis"
 _MOST_LINES = 3
 _MOST_COLUMNS = 6
@@ -25,8 +25,10 @@ _LONGEST = 118
 
 
 def figure_of(found: Attribution) -> Figure:
-    """Return the figure of an attribution: for pictures side by side, for sequences one above the other, for volumes three
-    cuts through the strongest place.
+    """Return the figure of an attribution.
+
+    Pictures and maps stand side by side, sequences one above the other; of volumes there are three cuts through the
+    strongest place.
     """
     with style():
         draw = {1: _sequence, 2: _picture, 3: _volume}[found.map.ndim]
@@ -120,7 +122,13 @@ def _sequence(found: Attribution) -> Figure:
     below.fill_between(places, np.maximum(found.map, 0), step="mid", color=BLUE, label="for")
     if found.signed:
         below.fill_between(
-            places, np.minimum(found.map, 0), step="mid", color=VERMILLION, hatch="////", edgecolor="white", label="against"
+            places,
+            np.minimum(found.map, 0),
+            step="mid",
+            color=VERMILLION,
+            hatch="////",
+            edgecolor="white",
+            label="against",
         )
         below.legend(fontsize=8)
     below.set_title("map", fontsize=10)
@@ -136,15 +144,14 @@ def _volume(found: Attribution) -> Figure:
     limits = _limits(found)
     figure = new_figure(9.0, 6.2)
     axes = figure.subplots(2, 3)
-    image = None
     for column, (axis, name) in enumerate(zip(range(3), ("slice", "row", "column"), strict=True)):
         place = found.strongest[axis]
         picture, values = np.take(shown, place, axis), np.take(found.map, place, axis)
         axes[0, column].imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        image = _overlay(axes[1, column], picture, values, limits)
+        _overlay(axes[1, column], picture, values, limits)
         _plain(axes[0, column], f"{name} {place}")
         _plain(axes[1, column], f"{name} {place}, map over it")
-    bar = figure.colorbar(image, ax=axes[1, :], shrink=0.9, aspect=14)
+    bar = figure.colorbar(axes[1, -1].images[-1], ax=axes[1, :], shrink=0.9, aspect=14)
     bar.ax.tick_params(labelsize=8)
     bar.set_label("− against, + for" if found.signed else "how much it counts", fontsize=8)
     figure.suptitle(f"{_heading(found)}\nthree cuts through the strongest place", x=0.01, ha="left", fontsize=10)

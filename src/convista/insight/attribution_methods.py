@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
@@ -17,7 +16,7 @@ from convista.insight.placing import Centres, centres, laid_over
 from convista.insight.score import Score, sized
 from convista.layers.activation import ELU, GELU, Activation, LeakyReLU, PReLU, ReLU, SiLU
 from convista.layers.normalization import BatchNormalization, GroupNormalization, LayerNormalization
-from convista.shapes import times
+from convista.shapes import count, times
 
 _FOLLOWING = (
     *(BatchNormalization, GroupNormalization, LayerNormalization),
@@ -46,8 +45,8 @@ class Explained:
 class Method(metaclass=Checked):
     """A way to explain an answer: a frozen dataclass whose fields are its settings.
 
-    A new one is one class in this file, with :func:`register`; ``attribute``, the command line, the sanity check and their
-    tests then know it.
+    A new one is one class in this file, with :func:`register`; ``attribute``, the sanity check and their tests then
+    know it. Its name is also written in ``cli/attribute.py``, whose help imports nothing heavy; a test compares them.
     """
 
     signed: ClassVar[bool] = False  # whether parts of the map may speak against the class
@@ -230,8 +229,8 @@ class IntegratedGradients(Method):
 class GuidedBackpropagation(Method):
     """The gradient of the score, where relus let only what is positive back.
 
-    ``map = max over channels |raw|``. At each relu the gradient is ``[x > 0] · max(gradient, 0)``; other activations keep
-    their own.
+    ``map = max over channels |raw|``. At each relu the gradient is ``[x > 0] · max(gradient, 0)``; other activations
+    keep their own.
 
     Source: J. Springenberg et al., «Striving for simplicity: the all convolutional net», 2014.
     """
@@ -250,8 +249,8 @@ class _InsideALayer(Method):
     """A map made of the channels of a layer.
 
     Args:
-        layer: Its name; ``None`` is the last convolution with more than one position, after the normalisation, the sum of
-            branches and the activation that follow it.
+        layer: Its name; ``None`` is the last convolution with more than one position, after the normalisation, the sum
+            of branches and the activation that follow it.
     """
 
     layer: str | None = None
@@ -263,7 +262,7 @@ class _InsideALayer(Method):
         fitting = [
             node.name
             for node, shape in zip(graph.nodes, shapes, strict=True)
-            if node.name in spatial_layers(score.model) and len(shape) == x.ndim - 1 and math.prod(shape[:-1]) > 1
+            if node.name in spatial_layers(score.model) and len(shape) == x.ndim - 1 and count(shape[:-1]) > 1
         ]
         if self.layer is not None:
             place = place_of(score.model, self.layer, "attribute", among=fitting)
@@ -317,8 +316,8 @@ class GradCAM(_InsideALayer):
 class GradCAMPlusPlus(_InsideALayer):
     """Grad-CAM with a weight for each position, so that several objects of a class all count.
 
-    ``wₖ = Σ α·max(g, 0)``, ``α = g² / (2g² + ΣAₖ·g³)``, ``g = ∂score/∂Aₖ``. The paper takes the exponential of the score;
-    that multiplies the map by one number, which is left out.
+    ``wₖ = Σ α·max(g, 0)``, ``α = g² / (2g² + ΣAₖ·g³)``, ``g = ∂score/∂Aₖ``. The paper takes the exponential of the
+    score; that multiplies the map by one number, which is left out.
 
     Source: A. Chattopadhay et al., «Grad-CAM++: improved visual explanations», 2018.
     """
@@ -343,8 +342,8 @@ class GradCAMPlusPlus(_InsideALayer):
 class ScoreCAM(_InsideALayer):
     """The channels of a layer, each as strongly as the score of the picture seen through it.
 
-    ``map = max(Σₖ wₖ·Aₖ, 0)``, ``w = softmax over channels score(x · Hₖ)``, where ``Hₖ`` is ``Aₖ`` laid over the picture and
-    brought to 0…1. One pass for each channel, no gradient.
+    ``map = max(Σₖ wₖ·Aₖ, 0)``, ``w = softmax over channels score(x · Hₖ)``, where ``Hₖ`` is ``Aₖ`` laid over the
+    picture and brought to 0…1. One pass for each channel, no gradient.
 
     Source: H. Wang et al., «Score-CAM: score-weighted visual explanations», 2020.
     """
@@ -378,8 +377,8 @@ class ScoreCAM(_InsideALayer):
 class Occlusion(Method):
     """How much the score falls when a part of the picture is covered.
 
-    ``raw = score(x) − score(x with a window covered)`` for each place of the window; the map is the mean over the windows
-    that cover a pixel.
+    ``raw = score(x) − score(x with a window covered)`` for each place of the window; the map is the mean over the
+    windows that cover a pixel.
 
     Args:
         size: Side of the window in pixels, one number or one for each axis; ``None`` is a fifth of the picture.
@@ -400,9 +399,7 @@ class Occlusion(Method):
     def __post_init__(self) -> None:
         if self.fill != "mean":
             if isinstance(self.fill, str):
-                raise ArgumentError(
-                    'fill is a number or "mean"', where="Occlusion", received=f"fill={self.fill!r}"
-                )
+                raise ArgumentError('fill is a number or "mean"', where="Occlusion", received=f"fill={self.fill!r}")
             arguments.number(self.fill, "fill", where="Occlusion")
 
     def explain(self, score: Score, x: np.ndarray) -> Explained:

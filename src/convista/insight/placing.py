@@ -21,9 +21,9 @@ Centres = tuple[tuple[float, float], ...]
 def centres(graph: Graph, place: int) -> Centres:
     """Return which part of the input the cells of a node look at: the middles of their receptive fields.
 
-    A window moves the middle by ``(span − 1)/2 − padding`` cells of its input. A layer that changes sizes without a window
-    spreads its cells evenly over those before it, and so does a path on which positions are lost and made anew. Of
-    branches that meet, the first counts.
+    A window moves the middle by ``(span − 1)/2 − padding`` cells of its input. A layer that changes sizes without a
+    window spreads its cells evenly over those before it, and so does a path on which positions are lost and made anew.
+    Of branches that meet, the first counts.
 
     Args:
         graph: The network, its sizes known.
@@ -57,8 +57,7 @@ def centres(graph: Graph, place: int) -> Centres:
     for before, spot in zip(path[:0:-1], path[-2::-1], strict=True):
         moves = _moves(graph.nodes[spot].layer, shapes[before][:-1], shapes[spot][:-1])
         found = tuple(
-            (first + step * offset, step * stride)
-            for (first, step), (offset, stride) in zip(found, moves, strict=True)
+            (first + step * offset, step * stride) for (first, step), (offset, stride) in zip(found, moves, strict=True)
         )
     return found
 

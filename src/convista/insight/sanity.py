@@ -13,7 +13,7 @@ import numpy as np
 
 from convista import arguments
 from convista.errors import ShapeError
-from convista.insight.attribution_methods import METHODS, Method, chosen
+from convista.insight.attribution_methods import METHODS, Explained, Method, chosen
 from convista.insight.inspection import inspected
 from convista.insight.runs import finite
 from convista.insight.score import Score, score_of
@@ -38,7 +38,8 @@ class SanityCheck:
             ``"whole"``: all at once.
         layers: The layer that was drawn anew in each step, in order; ``"all"`` for ``"whole"``.
         correlations: For each step Spearman's rank correlation of the map with the first one, float64 ``(steps,)``.
-        absolute: The same of the absolute values; the same numbers for maps without signs.
+        with_signs: The same of the raw values behind the map, which have signs.
+        without_signs: The same of their absolute values.
         map: The map of the network as it is.
         maps: Those of the steps, float32 ``(steps, …)``.
         signed: Whether the map has signs.
@@ -49,7 +50,8 @@ class SanityCheck:
     randomize: str
     layers: tuple[str, ...]
     correlations: np.ndarray
-    absolute: np.ndarray
+    with_signs: np.ndarray
+    without_signs: np.ndarray
     map: np.ndarray
     maps: np.ndarray
     signed: bool
@@ -58,17 +60,17 @@ class SanityCheck:
     def passed(self) -> bool:
         """Whether the last map has lost the order of the first: its rank correlation is below 0.5.
 
-        For ``"cascading"`` and ``"whole"`` that is the network without anything that it has learned. For ``"independent"``
-        every step has to be below.
+        For ``"cascading"`` and ``"whole"`` that is the network without anything that it has learned. For
+        ``"independent"`` every step has to be below.
         """
         deciding = self.correlations if self.randomize == "independent" else self.correlations[-1:]
         return bool((deciding < LIMIT).all())
 
     def __str__(self) -> str:
-        header = ["weights drawn anew", "rank correlation"] + ["of absolute values"] * self.signed
+        header = ["weights drawn anew", "map", "with signs", "without"]
         rows = [
-            [name, f"{one:+.2f}"] + [f"{other:+.2f}"] * self.signed
-            for name, one, other in zip(self._steps, self.correlations, self.absolute, strict=True)
+            [name, *(f"{number:+.2f}".replace("-", "−") for number in numbers)]
+            for name, *numbers in zip(self._steps, self.correlations, self.with_signs, self.without_signs, strict=True)
         ]
         verdict = "the map depends on what was learned" if self.passed else "the map hardly depends on what was learned"
         return f"{self.method}, {self.label!r}: {verdict}\n{table(header, rows)}"
@@ -87,7 +89,8 @@ class SanityCheck:
                 "randomize": self.randomize,
                 "layers": self.layers,
                 "correlations": self.correlations,
-                "absolute": self.absolute,
+                "with_signs": self.with_signs,
+                "without_signs": self.without_signs,
                 "passed": self.passed,
             }
         )
@@ -127,8 +130,8 @@ def sanity_check(
 ) -> SanityCheck:
     """Draw a network's weights anew, layer by layer from the last, and compare the maps with that of the trained one.
 
-    A method whose map stays shows the picture, not the network. The class stays that of the trained network. Weights and
-    moving statistics are drawn as a new model of this kind begins. The model itself is not changed.
+    A method whose map stays shows the picture, not the network. The class stays that of the trained network. Weights
+    and moving statistics are drawn as a new model of this kind begins. The model itself is not changed.
 
     Args:
         model: As for :func:`convista.insight.attribute`.
@@ -159,18 +162,18 @@ def sanity_check(
     number = arguments.integer(draw, "draw", where="sanity_check", minimum=0)
     seen = inspected(model, picture, "sanity_check")
     score = score_of(model, seen.x, target, "sanity_check")
-    first = how.explain(score, seen.x).map
     steps = _steps(model, randomize)
-    maps = np.stack([_map_without(score, how, seen.x, names, number) for names in steps.values()])
+    first, found = how.explain(score, seen.x), [_without(score, how, seen.x, names, number) for names in steps.values()]
     return SanityCheck(
         name,
         score.label,
         randomize,
         tuple(steps),
-        np.array([rank_correlation(first, other) for other in maps]),
-        np.array([rank_correlation(np.abs(first), np.abs(other)) for other in maps]),
-        first,
-        maps,
+        np.array([rank_correlation(first.map, other.map) for other in found]),
+        np.array([rank_correlation(first.raw, other.raw) for other in found]),
+        np.array([rank_correlation(np.abs(first.raw), np.abs(other.raw)) for other in found]),
+        first.map,
+        np.stack([other.map for other in found]),
         METHODS[name].signed,
     )
 
@@ -185,14 +188,14 @@ def _steps(model: Model, randomize: str) -> dict[str, frozenset[str]]:
     return {name: frozenset(learned[: place + 1]) for place, name in enumerate(learned)}
 
 
-def _map_without(score: Score, how: Method, x: np.ndarray, names: frozenset[str], draw: int) -> np.ndarray:
+def _without(score: Score, how: Method, x: np.ndarray, names: frozenset[str], draw: int) -> Explained:
     params, state = score.model.graph.init(jax.random.fold_in(jax.random.key(draw), 0))
     drawn = dataclasses.replace(
         score,
         params={**score.params, **{name: group for name, group in params.items() if name in names}},
         state={**score.state, **{name: group for name, group in state.items() if name in names}},
     )
-    return how.explain(drawn, x).map
+    return how.explain(drawn, x)
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:

@@ -111,9 +111,9 @@ class Score:
 def score_of(model: Model, x: np.ndarray, target: int | str | None, where: str) -> Score:
     """Return the score of a class.
 
-    The logit is found where the last step is ``softmax``, ``log_softmax`` or ``sigmoid``: an activation of the last layer
-    with weights, or a layer of its own; layers that only pass values on, such as ``Flatten`` or ``Dropout``, may follow.
-    Any other last step is explained as it is, and ``explained`` says so.
+    The logit is found where the last step is ``softmax``, ``log_softmax`` or ``sigmoid``: an activation of the last
+    layer with weights, or a layer of its own; layers that only pass values on, such as ``Flatten`` or ``Dropout``, may
+    follow. Any other last step is explained as it is, and ``explained`` says so.
 
     With one output, class 1 is the output itself, and for classes class 0 is its negative.
 
@@ -179,8 +179,8 @@ def without_last_activation(graph: Graph) -> tuple[Graph, str | None]:
     place = graph.outputs[0]
     while _passes_on(graph.nodes[place].layer) and graph.nodes[place].inputs:
         place = graph.nodes[place].inputs[0]
-    layer = graph.nodes[place].layer
-    name = layer.activation_name
+    layer: Any = graph.nodes[place].layer
+    name: str | None = layer.activation_name
     if name not in _SQUASHING or (isinstance(layer, Softmax) and layer.axis not in (-1, len(graph.shapes()[place]))):
         return graph, name
     if isinstance(layer, Softmax):
@@ -193,8 +193,8 @@ def without_last_activation(graph: Graph) -> tuple[Graph, str | None]:
 def guided_graph(graph: Graph) -> Graph:
     """Return a network whose relus let only positive gradients back; what it computes is the same.
 
-    Relus are ``activation="relu"`` or ``"relu6"`` of any layer, and ``ReLU`` without a slope. Other activations keep their
-    own gradients.
+    Relus are ``activation="relu"`` or ``"relu6"`` of any layer, and ``ReLU`` without a slope. Other activations keep
+    their own gradients.
 
     Source: J. Springenberg et al., «Striving for simplicity: the all convolutional net», 2014.
     """
@@ -211,7 +211,8 @@ def guided_graph(graph: Graph) -> Graph:
 def sized(graph: Graph, shape: tuple[int, ...]) -> Graph:
     """Return a network whose input has this shape, without sizes that vary."""
     place = graph.inputs[0]
-    return _with_layers(graph, {place: dataclasses.replace(graph.nodes[place].layer, shape=shape)})
+    layer: Any = graph.nodes[place].layer
+    return _with_layers(graph, {place: dataclasses.replace(layer, shape=shape)})
 
 
 def _with_layers(graph: Graph, layers: dict[int, Layer]) -> Graph:
@@ -281,7 +282,7 @@ def _rows_at_once(graph: Graph, shape: tuple[int, ...], copies: int) -> int:
 
 
 def _taken_for(model: Model, outputs: int, ending: str | None) -> str | None:
-    """Return what makes probabilities of a model's plain numbers, if its loss or its classes tell that they are logits."""
+    """Return what makes probabilities of plain numbers, if the loss or the classes tell that they are logits."""
     loss = model.loss if model.compiled else None
     if ending != "linear" or not (model.classes or getattr(loss, "from_logits", False)):
         return None
@@ -338,4 +339,3 @@ def _index(value: Any) -> int | None:
         return None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         return None
-
