@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +12,10 @@ import numpy as np
 
 from convista.insight.doctor.findings import Evidence, Finding, Fix, NotChecked
 from convista.insight.doctor.patient import Patient
-from convista.insight.doctor.signals import Signal, relative_gradients, signals
-from convista.insight.doctor.surgery import normalized, with_layers
+from convista.insight.doctor.signals import Body, Signal, relative_gradients, signals
+from convista.insight.doctor.surgery import normalized, swapped, with_layers
+from convista.insight.judgement import as_probabilities
+from convista.layers import Activation, BatchNormalization
 from convista.layers.inference import Node
 from convista.models.graph import Graph
 from convista.training.losses import EPSILON
@@ -284,3 +287,69 @@ def _even(patient: Patient, y: np.ndarray) -> Fix:
         if ratio <= patient.limits.gradient_ratio:
             return Fix(text, f"the largest and the smallest relative gradient were {ratio:.2g} times apart.")
     return Fix("Use relu and BatchNormalization, or paths around layers as in a ResNet.")
+
+
+def moving_statistics(patient: Patient) -> Iterator[Finding]:
+    """Give a copy's batch normalisation the statistics of the sample and see whether it is right more often."""
+    graph, labels = patient.graph, patient.labels
+    names = [name for name, layer in graph.layers.items() if isinstance(layer, BatchNormalization) and layer.trainable]
+    if not names:
+        raise NotChecked("the network has no batch normalisation that learns")
+    said = patient.probabilities[: len(labels)]
+    state = _settled(patient, names)
+    settled = Body(graph, patient.model.params, state, patient.body.policy)
+    answered = _answers(settled, patient.x)
+    before, after = (float((found.argmax(axis=1) == labels).mean()) for found in (said, answered))
+    if after - before <= patient.limits.statistics_gain:
+        return
+    momentum = max(_momentum(graph, name) for name in names)
+    yield Finding(
+        "moving statistics lag behind",
+        "warning",
+        names[0],
+        Evidence(
+            f"The moving means and variances of {len(names)} batch normalisations are not those of the data: with them "
+            f"{before:.1%} of {len(labels):,} examples are right, with the statistics of the data itself {after:.1%}.",
+            {"layers": names, "accuracy": before, "settled_accuracy": after, "momentum": momentum},
+        ),
+        "In use the network is worse than in training, and validation looks like overfitting that is none.",
+        Fix(
+            f"Train for more steps, or with a smaller momentum than {momentum:g}: after n steps momentum**n of the "
+            "first guess is left.",
+            f"with statistics of this data {after:.1%} instead of {before:.1%} are right.",
+        ),
+    )
+
+
+def _momentum(graph: Graph, name: str) -> float:
+    layer = graph.layers[name]
+    return layer.momentum if isinstance(layer, BatchNormalization) else 0.0
+
+
+def _settled(patient: Patient, names: list[str]) -> dict[str, Any]:
+    """Return the moving statistics that the sample alone makes, without what is only done in training."""
+    graph = with_layers(patient.graph, {name: {"momentum": 0.0} for name in names})
+    for node in graph.nodes:
+        if node.layer.only_in_training:
+            graph = swapped(graph, node.name, Activation("linear"))
+    body = Body(graph, patient.model.params, patient.model.state, patient.body.policy)
+
+    def run(params: Any, state: Any, x: Any) -> Any:
+        return graph.apply(params, state, x, training=True, policy=body.policy)[1]
+
+    changed: dict[str, Any] = body.compiled("settled", run)(body.params, body.state, patient.x[:_TRIED])
+    return changed
+
+
+def _answers(body: Body, x: np.ndarray) -> np.ndarray:
+    def run(params: Any, state: Any, part: Any) -> Any:
+        return body.graph.apply(params, state, part, policy=body.policy)[0]
+
+    answer = body.compiled("answers", run)
+    size = min(_TRIED, len(x))
+    # The last part overlaps with the one before, so that one program serves all.
+    firsts = [*range(0, len(x) - size, size), len(x) - size]
+    found = np.zeros((len(x), *np.shape(answer(body.params, body.state, x[:size]))[1:]), np.float32)
+    for first in firsts:
+        found[first : first + size] = answer(body.params, body.state, x[first : first + size])
+    return as_probabilities(found)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from convista.insight.doctor.findings import Evidence, Finding, Fix, NotChecked
-from convista.insight.doctor.likeness import digests, near_pairs, thumbs
+from convista.insight.doctor.likeness import Neighbours, digests, neighbours, thumbs
 from convista.insight.doctor.material import Material
 from convista.insight.doctor.patient import Patient
 
 _LISTED = 50
 _LEAK = 0.01
 _POOL = 20_000
+_FEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,41 @@ def duplicates(patient: Patient) -> Iterator[Finding]:
     x, places = _readable(data, patient)
     known = digests(x)
     yield from _twice(patient, known, places)
-    yield from _near(patient, x, places)
-    if patient.validation is not None:
-        yield from _leaks(patient, x, known, places)
+    if len(x) < _FEWEST:
+        return
+    pool = _Pool.of(patient, x, places)
+    yield from _near(patient, pool)
+    if patient.validation is not None and patient.validation.x is not data.x:
+        yield from _leaks(patient, patient.validation, dict(zip(known, places.tolist(), strict=True)), pool)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pool:
+    """The training examples that others are compared with: all of them, or as many as are drawn.
+
+    Args:
+        places: Where each is in the data.
+        small: Their thumbs.
+        own: Which of them were compared with the rest.
+        groups: The classes of those.
+        found: Their nearest neighbours.
+        shape: Of one example.
+    """
+
+    places: np.ndarray
+    small: np.ndarray
+    own: np.ndarray
+    groups: np.ndarray
+    found: Neighbours
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, patient: Patient, x: np.ndarray, places: np.ndarray) -> _Pool:
+        chosen = _numbers(len(x), _POOL, patient)
+        own = _numbers(len(chosen), patient.limits.examples, patient)
+        small = thumbs(x[chosen])
+        groups = _groups(patient.data, places[chosen[own]])
+        return cls(places[chosen], small, own, groups, neighbours(small[own], small, own), x.shape[1:])
 
 
 def _readable(data: Material, patient: Patient) -> tuple[np.ndarray, np.ndarray]:
@@ -91,14 +124,10 @@ def _twice(patient: Patient, known: list[bytes], places: np.ndarray) -> Iterator
         )
 
 
-def _leaks(patient: Patient, x: np.ndarray, known: list[bytes], places: np.ndarray) -> Iterator[Finding]:
-    validation = patient.validation
-    if validation is None or validation.x is (patient.data.x if patient.data else None):
-        return
+def _leaks(patient: Patient, validation: Material, learned: dict[bytes, int], pool: _Pool) -> Iterator[Finding]:
     others, other_places = _readable(validation, patient)
-    if others.shape[1:] != x.shape[1:]:
+    if others.shape[1:] != pool.shape:
         return
-    learned = dict(zip(known, places.tolist(), strict=True))
     pairs = [
         (learned[digest], place)
         for place, digest in zip(other_places.tolist(), digests(others), strict=True)
@@ -123,35 +152,27 @@ def _leaks(patient: Patient, x: np.ndarray, known: list[bytes], places: np.ndarr
                 "data.",
             ),
         )
-    chosen, pool = _numbers(len(others), patient.limits.examples, patient), _numbers(len(x), _POOL, patient)
-    near = near_pairs(
-        thumbs(others[chosen]),
-        thumbs(x[pool]),
-        patient.limits.likeness,
-        groups=_groups(validation, other_places[chosen]),
-    )
+    chosen = _numbers(len(others), patient.limits.examples, patient)
+    groups = _groups(validation, other_places[chosen])
+    usual = pool.found.usual(pool.groups)
+    near = neighbours(thumbs(others[chosen]), pool.small).near(usual, groups, patient.limits.likeness)
     exact = {place for _, place in pairs}
-    found = [(int(places[pool[two]]), int(other_places[chosen[one]])) for one, two in near]
+    found = [(int(pool.places[two]), int(other_places[chosen[one]])) for one, two in near]
     found = [pair for pair in found if pair[1] not in exact]
     if found:
-        yield _alike(found, len(chosen), len(pool), "near duplicates across training and validation")
+        yield _alike(found, len(chosen), len(pool.small), "near duplicates across training and validation")
 
 
-def _near(patient: Patient, x: np.ndarray, places: np.ndarray) -> Iterator[Finding]:
-    if patient.data is None:
-        return
-    pool = _numbers(len(x), _POOL, patient)
-    own = _numbers(len(pool), patient.limits.examples, patient)
-    small, groups = thumbs(x[pool]), _groups(patient.data, places[pool[own]])
-    pairs = near_pairs(small[own], small, patient.limits.likeness, groups=groups, own=own)
-    alike = {tuple(sorted((int(places[pool[own[one]]]), int(places[pool[two]])))) for one, two in pairs}
-    if len(alike) / len(own) > patient.limits.duplicate_share:
-        yield _alike(sorted(alike), len(own), len(pool), "near duplicates")
+def _near(patient: Patient, pool: _Pool) -> Iterator[Finding]:
+    pairs = pool.found.near(pool.found.usual(pool.groups), pool.groups, patient.limits.likeness)
+    alike = {tuple(sorted((int(pool.places[pool.own[one]]), int(pool.places[two])))) for one, two in pairs}
+    if len(alike) / len(pool.own) > patient.limits.duplicate_share:
+        yield _alike(sorted(alike), len(pool.own), len(pool.small), "near duplicates")
 
 
-def _groups(source: Material, places: np.ndarray) -> np.ndarray:
+def _groups(source: Material | None, places: np.ndarray) -> np.ndarray:
     """Return the classes of examples, or one class for all where there are none."""
-    labels = source.labels
+    labels = None if source is None else source.labels
     return np.zeros(len(places), np.int64) if labels is None else labels[places]
 
 

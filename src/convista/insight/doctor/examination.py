@@ -52,6 +52,7 @@ CHECKS = (
     Check("saturated softmax", activations.mute_examples),
     Check("sizes of activations", activations.activation_sizes),
     Check("sizes of gradients", activations.gradient_sizes),
+    Check("moving statistics", activations.moving_statistics),
     Check("balance of the classes", data.class_balance),
     Check("duplicates", duplicates.duplicates),
     Check("suspect labels", labels.mislabelled),

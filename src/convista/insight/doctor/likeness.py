@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -51,42 +52,61 @@ def _means(size: int) -> np.ndarray:
     return (covered / covered.sum(axis=0)).astype(np.float32)
 
 
-def near_pairs(
-    some: np.ndarray, others: np.ndarray, likeness: float, *, groups: np.ndarray, own: np.ndarray | None = None
-) -> list[tuple[int, int]]:
-    """Return pairs whose distance is far below the usual distance to the nearest other example, equal ones left out.
-
-    The usual distance is the median within a group: ones are alike, and no two of them are the same picture.
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """The nearest other example of each.
 
     Args:
-        some: Rows (n, cells) that are compared with all others.
-        others: Rows (N, cells).
-        likeness: Share of the usual distance below which two are nearly the same.
-        groups: What each of ``some`` is usually near to, int (n,): its class.
-        own: Where each of ``some`` stands among ``others``, if it does.
+        places: Where it is, int (n,).
+        distances: How far, (n,).
+    """
 
-    Returns:
-        (place in ``some``, place in ``others``), each of ``some`` at most once.
+    places: np.ndarray
+    distances: np.ndarray
+
+    def usual(self, groups: np.ndarray) -> dict[int, float]:
+        """Return the median distance in each group of at least ten, and under −1 that of all.
+
+        Ones are alike, and no two of them are the same picture: so each class has its own.
+
+        Example:
+            >>> Neighbours(np.zeros(3, int), np.array([1.0, 2.0, 9.0])).usual(np.zeros(3, int))
+            {-1: 2.0}
+        """
+        found = {-1: float(np.median(self.distances))}
+        for group in np.unique(groups):
+            members = self.distances[groups == group]
+            if len(members) >= _ENOUGH:
+                found[int(group)] = float(np.median(members))
+        return found
+
+    def near(self, usual: dict[int, float], groups: np.ndarray, likeness: float) -> list[tuple[int, int]]:
+        """Return who is far closer to its neighbour than is usual in its group, with the neighbour; equal ones are not.
+
+        Args:
+            usual: From :meth:`usual`.
+            groups: The group of each, int (n,).
+            likeness: Share of the usual distance.
+        """
+        wide = np.array([usual.get(int(group), usual[-1]) for group in groups])
+        # Equal examples are a finding of their own.
+        close = (self.distances <= likeness * wide) & (self.distances > _EQUAL * wide)
+        return [(int(one), int(self.places[one])) for one in np.flatnonzero(close)]
+
+
+def neighbours(some: np.ndarray, others: np.ndarray, own: np.ndarray | None = None) -> Neighbours:
+    """Find the nearest of ``others`` for each of ``some``.
+
+    Args:
+        some: Rows (n, cells).
+        others: Rows (N, cells).
+        own: Where each of ``some`` stands among ``others``, if it does: it is not its own neighbour.
 
     Example:
-        >>> rows = np.array([[0.0], [10.0], [20.0], [30.0], [30.5]])
-        >>> near_pairs(rows, rows, 0.3, groups=np.zeros(5, int), own=np.arange(5))
-        [(3, 4), (4, 3)]
+        >>> rows = np.array([[0.0], [10.0], [10.5]])
+        >>> neighbours(rows, rows, np.arange(3)).places.tolist()
+        [1, 2, 1]
     """
-    if len(some) < 2 or len(others) < 2:
-        return []
-    nearest, distance = _nearest(some, others, own)
-    usual = np.full(len(some), float(np.median(distance)))
-    for group in np.unique(groups):
-        members = groups == group
-        if members.sum() >= _ENOUGH:
-            usual[members] = np.median(distance[members])
-    # Equal examples are a finding of their own.
-    close = (distance <= likeness * usual) & (distance > _EQUAL * usual)
-    return [(int(one), int(nearest[one])) for one in np.flatnonzero(close)]
-
-
-def _nearest(some: np.ndarray, others: np.ndarray, own: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     squares = np.einsum("nc,nc->n", others, others)
     places, distances = [], []
     for first in range(0, len(some), _PART):
@@ -98,4 +118,4 @@ def _nearest(some: np.ndarray, others: np.ndarray, own: np.ndarray | None) -> tu
         # The difference itself: the expansion above loses small distances to rounding.
         found = rows - others[places[-1]]
         distances.append(np.sqrt(np.einsum("nc,nc->n", found, found)))
-    return np.concatenate(places), np.concatenate(distances)
+    return Neighbours(np.concatenate(places), np.concatenate(distances))

@@ -27,6 +27,7 @@ class Limits:
         activation_growth: Times the values of a network may grow or shrink from its input to any layer.
         gradient_ratio: Times the relative gradient of one layer may exceed that of another.
         mute_share: Share of the examples whose loss may have no gradient.
+        statistics_gain: How much higher the accuracy may be with the data's own statistics in batch normalisation.
         input_deviation: Largest standard deviation of what the first layer with weights sees.
         input_smallest: The smallest.
         input_offset: Times the mean may exceed the standard deviation.
@@ -83,6 +84,8 @@ class Limits:
     activation_growth: float = 100.0
     gradient_ratio: float = 1_000.0
     mute_share: float = 0.05
+    # Three in a hundred; networks whose statistics have settled differ by less than one.
+    statistics_gain: float = 0.03
     # Initial weights are drawn for inputs of deviation 1; 0…1 pixels have 0.1 to 0.4.
     input_deviation: float = 5.0
     # 0…1 pixels that are divided by 255 once more have 0.001.

@@ -1,0 +1,206 @@
+"""Findings about values and gradients: planted, and silent where nothing is planted."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from convista import Input, Sequential
+from convista.insight.doctor.findings import NotChecked
+from convista.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, ReLU
+
+
+def with_bias(model, layer, places, value):
+    params = {name: dict(group) for name, group in model.params.items()}
+    params[layer]["bias"] = params[layer]["bias"].at[jnp.array(places)].set(value)
+    model.params = params
+    return model
+
+
+def deep(activation, layers=10, **options):
+    hidden = [Dense(32, activation=activation, name=f"hidden_{number}", **options) for number in range(layers)]
+    model = Sequential([Input((8, 8, 1)), Flatten(), *hidden, Dense(10, activation="softmax", name="answer")], seed=0)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    return model
+
+
+CHECKS = ("dead channels", "saturated activations", "saturated softmax", "sizes of activations", "sizes of gradients")
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_sound_network(name, only, sound, digits):
+    assert only(name, sound, digits.train) == []
+
+
+def test_dead_channels(only, copy, digits):
+    model = with_bias(copy, "second", [3, 5, 7, 9, 11, 13, 15, 17, 30], -100.0)
+    (found,) = only("dead channels", model, digits.train)
+    assert (found.title, found.severity) == ("dead channels in 'second'", "warning")
+    assert set(found.evidence.numbers["dead"]) >= {3, 5, 7, 9, 11, 13, 15, 17, 30}
+    dead = len(found.evidence.numbers["dead"])
+    assert found.evidence.sentence == f"{dead} of 32 channels of Conv2D 'second' are 0 on all 1,000 examples."
+    assert found.fix.verified == f"of {dead} of 32 channels, {dead} answer with new weights."
+
+
+def test_a_few_dead_channels_are_no_finding(only, copy, digits):
+    assert only("dead channels", with_bias(copy, "second", [3, 5], -100.0), digits.train) == []
+
+
+def test_a_whole_layer_that_is_dead_is_an_error(only, copy, digits):
+    (found,) = only("dead channels", with_bias(copy, "second", list(range(32)), -100.0), digits.train)
+    assert found.severity == "error"
+    assert found.consequence.endswith("Nothing passes this layer.")
+
+
+def test_dead_channels_behind_batch_normalisation(only, digits):
+    layers = [Conv2D(4, 3, use_bias=False), BatchNormalization(name="normed"), ReLU(name="cut"), Flatten(), Dense(10)]
+    model = Sequential([Input((8, 8, 1)), *layers], seed=0)
+    params = {name: dict(group) for name, group in model.params.items()}
+    params["normed"]["beta"] = jnp.array([0.0, -100.0, -100.0, 0.0])
+    model.params = params
+    (found,) = only("dead channels", model, digits.train)
+    assert found.title == "dead channels in 'cut'"
+    assert found.evidence.numbers["dead"] == [1, 2]
+    assert found.fix.verified == ""
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "tanh"])
+def test_flat_ends(kind, only, digits):
+    model = deep(kind, 1)
+    assert only("saturated activations", model, digits.train) == []
+    model.params = {**model.params, "hidden_0": jax.tree.map(lambda array: array * 200, model.params["hidden_0"])}
+    (found,) = only("saturated activations", model, digits.train)
+    assert found.title == "saturated activations in 'hidden_0'"
+    assert found.evidence.numbers["share"] > 0.9
+    assert "lie there" in found.fix.verified
+
+
+def test_what_flat_means():
+    """The slope at the borders is a twentieth of the largest, for both functions."""
+    from convista.insight.doctor.signals import FLAT_SIGMOID, FLAT_TANH
+
+    assert FLAT_SIGMOID * (1 - FLAT_SIGMOID) / 0.25 == pytest.approx(0.05, abs=1e-3)
+    assert 1 - FLAT_TANH**2 == pytest.approx(0.05, abs=1e-3)
+
+
+def test_a_softmax_that_is_surely_wrong_has_no_gradient(only, copy, digits):
+    params = {name: dict(group) for name, group in copy.params.items()}
+    params["answer"] = jax.tree.map(lambda array: -100 * array, params["answer"])
+    copy.params = params
+    (found,) = only("saturated softmax", copy, digits.train)
+    mute = found.evidence.numbers["mute"]
+    assert len(mute) > 900
+    assert found.fix.verified == (
+        f"taken from the logits, the gradient of {len(mute)} of these {len(mute)} examples is not 0."
+    )
+
+    def loss(params, x, y):
+        return copy.loss(y, copy.apply(params, copy.state, x)[0])[0]
+
+    slope = jax.grad(loss)(copy.params, digits.x[mute[:1]], digits.y[mute[:1]])
+    assert all((np.asarray(leaf) == 0).all() for leaf in jax.tree.leaves(slope))
+    right = next(place for place in range(1000) if place not in mute)
+    del right
+
+
+def test_exploding_activations(only, copy, digits):
+    params = {name: dict(group) for name, group in copy.params.items()}
+    params["second"] = {name: 1e4 * value for name, value in params["second"].items()}
+    copy.params = params
+    (found,) = only("sizes of activations", copy, digits.train)
+    assert found.title == "exploding activations in 'second'"
+    assert found.evidence.numbers["ratio"] > 100
+    assert found.fix.sentence == "Begin again with new weights."
+    assert found.fix.verified.startswith("the sizes of all layers stayed between ")
+
+
+def test_vanishing_activations_of_a_poor_initialiser(only, digits):
+    model = deep("relu", 6, kernel_initializer="random_normal")
+    params = {name: {key: 0.2 * value for key, value in group.items()} for name, group in model.params.items()}
+    model.params = params
+    (found,) = only("sizes of activations", model, digits.train)
+    assert found.name == "vanishing activations"
+    assert found.fix.verified.startswith("the sizes of all layers stayed between ")
+
+
+def test_values_that_are_not_finite(only, copy, digits):
+    (found,) = only("sizes of activations", with_bias(copy, "second", [0], float("nan")), digits.train)
+    assert (found.title, found.severity) == ("values that are not finite in 'second'", "error")
+
+
+def test_vanishing_gradients_of_deep_sigmoids(only, digits):
+    (found,) = only("sizes of gradients", deep("sigmoid"), digits.train)
+    assert found.title == "vanishing gradients in 'hidden_0'"
+    assert found.evidence.numbers["ratio"] > 1_000
+    assert found.fix.sentence == ('Use activation="relu" and kernel_initializer="he_normal" in the hidden layers.')
+    assert "times apart" in found.fix.verified
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_gradients_of_deep_networks_that_are_even(activation, only, digits):
+    initializer = "he_normal" if activation == "relu" else "glorot_uniform"
+    assert only("sizes of gradients", deep(activation, kernel_initializer=initializer), digits.train) == []
+
+
+def test_exploding_gradients(only, digits):
+    model = deep("linear", 3)
+    params = {name: dict(group) for name, group in model.params.items()}
+    params["hidden_2"]["kernel"] = params["hidden_2"]["kernel"] * 1e-6
+    model.params = params
+    (found,) = only("sizes of gradients", model, digits.train)
+    assert found.title == "exploding gradients in 'hidden_2'" or found.name == "vanishing gradients"
+
+
+def test_relative_gradients_are_those_of_finite_differences(patient, copy, digits):
+    from convista.insight.doctor.signals import Body, relative_gradients
+
+    x, y = digits.x[:50], digits.y[:50]
+    found = relative_gradients(Body.of(copy), copy.loss, x, y)
+    kernel = np.asarray(copy.params["answer"]["kernel"], np.float64)
+    hidden = np.asarray(Sequential_until(copy, x), np.float64)
+    bias = np.asarray(copy.params["answer"]["bias"], np.float64)
+    logits = hidden @ kernel + bias
+    said = np.exp(logits - logits.max(axis=1, keepdims=True))
+    said /= said.sum(axis=1, keepdims=True)
+    slope = hidden.T @ (said - np.eye(10)[y]) / 50
+    assert found["answer"] == pytest.approx(np.linalg.norm(slope) / np.linalg.norm(kernel), rel=1e-3)
+    assert list(found) == ["first", "second", "answer"]
+
+
+def Sequential_until(model, x):
+    from convista.insight.inspection import values
+
+    return values(model, x, (len(model.graph.nodes) - 2,))[0]
+
+
+def test_gradients_need_a_loss(only, digits):
+    model = Sequential([Input((8, 8, 1)), Flatten(), Dense(10)], seed=0)
+    with pytest.raises(NotChecked, match="needs a compiled model"):
+        only("sizes of gradients", model, digits.train)
+
+
+def normed(momentum):
+    block = [Conv2D(8, 3), BatchNormalization(momentum=momentum, name="normed"), ReLU(), Flatten(), Dropout(0.3)]
+    model = Sequential([Input((8, 8, 1)), *block, Dense(10, activation="softmax")], seed=0)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def test_moving_statistics_that_lag_behind(only, digits):
+    model = normed(0.999)
+    model.fit(*digits.train, epochs=3, verbose=0)
+    (found,) = only("moving statistics", model, digits.train)
+    assert found.title == "moving statistics lag behind in 'normed'"
+    numbers = found.evidence.numbers
+    assert numbers["settled_accuracy"] > 0.9 > numbers["accuracy"]
+    assert found.fix.verified == (
+        f"with statistics of this data {numbers['settled_accuracy']:.1%} instead of {numbers['accuracy']:.1%} are right."
+    )
+
+
+def test_moving_statistics_that_have_settled(only, digits):
+    model = normed(0.9)
+    model.fit(*digits.train, epochs=3, verbose=0)
+    assert only("moving statistics", model, digits.train) == []
