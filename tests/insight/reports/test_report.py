@@ -153,6 +153,18 @@ def test_how_to_repeat_it(page, finished):
     assert len(sums) == 3
 
 
+def test_letters_are_read_on_every_colour_of_the_confusion_table(page):
+    def luminance(colour):
+        parts = np.array(colour) / 255
+        return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+    found = re.findall(r"background:rgb\((\d+),(\d+),(\d+)\);color:#(fff|000)", page.html)
+    assert len(found) > 20
+    for *ground, letters in found:
+        pair = sorted([luminance([int(part) for part in ground]), 1.0 if letters == "fff" else 0.0])
+        assert (pair[1] + 0.05) / (pair[0] + 0.05) > 4.5
+
+
 def judgement(truths, answers):
     truths = np.array(truths)
     split = Split(np.zeros((len(truths), 2, 2, 1), np.uint8), truths)

@@ -12,7 +12,7 @@ from convista.insight.reports.texts import counted, say
 
 _MOST_IN_A_TABLE = 20
 _MOST_PAIRS = 5
-_LIGHT = 0.45  # from this share of a colour on, white letters are read better than black ones
+_EQUAL = 0.179  # on a ground of this luminance black and white letters are read equally well, at a contrast of 4.6
 _RIGHT, _WRONG = (0, 87, 138), (176, 74, 0)  # Okabe and Ito's blue and vermillion, dark enough for white letters
 
 
@@ -77,8 +77,14 @@ def _cell(count: int, share: float, worst: float, right: bool) -> str:
         return "<td></td>"  # an empty cell says zero more quietly than ninety zeros
     depth = 0.1 + 0.9 * share if right else 0.15 + 0.85 * share / worst
     red, green, blue = (round(255 + depth * (part - 255)) for part in (_RIGHT if right else _WRONG))
-    letters = "#fff" if depth > _LIGHT else "#000"
+    letters = "#fff" if _luminance(red, green, blue) < _EQUAL else "#000"
     return f'<td style="background:rgb({red},{green},{blue});color:{letters}">{count:,}</td>'
+
+
+def _luminance(*parts: int) -> float:
+    """Return how bright a colour is, 0 to 1, as the Web Content Accessibility Guidelines define it."""
+    linear = [(part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4) for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def _picture(matrix: np.ndarray, classes: tuple[str, ...], words: str) -> Html:

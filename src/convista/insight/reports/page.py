@@ -103,7 +103,7 @@ footer { color: var(--soft); font-size: .88rem; padding-block: 1.2rem 3rem; }
 .gallery figure.large-tile { width: 7.5rem; }
 .tile .pixels { width: 100%; }
 .drawing img { min-width: 0; }
-  figure, tr, .facts div { break-inside: avoid; }
+  figure, tr, .facts div, .confusion { break-inside: avoid; }
   h2, h3, caption { break-after: avoid; }
   details::details-content { content-visibility: visible; height: auto; }
   td, th { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

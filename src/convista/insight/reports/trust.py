@@ -42,7 +42,12 @@ def _verdict(found: Calibration, noun: str) -> str:
 def _bins(found: Calibration) -> Html:
     columns = ("said", "answers", "confidence", "right")
     rows = [
-        [f"{one.low:.0%} … {one.high:.0%}", f"{one.count:,}", percent(one.confidence), percent(one.accuracy)]
+        [
+            f"{percent(one.low, 0)} … {percent(one.high, 0)}",
+            f"{one.count:,}",
+            percent(one.confidence),
+            percent(one.accuracy),
+        ]
         for one in found.bins
         if one.count
     ]
