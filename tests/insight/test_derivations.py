@@ -426,6 +426,12 @@ def test_a_model_without_shapes_takes_them_from_the_question():
         explain(model)
 
 
+def test_a_sum_that_nobody_adds_up_is_not_written_out():
+    totals = explain(architectures.get("resnet18")((64, 64, 3), 10)).totals
+    assert str(totals[0]) == f"parameters = {totals[0].formula}: the sum over 41 layers"
+    assert totals[0].value == 11_181_642 + 2 * 4_800  # as torchvision counts it, and the moving means and variances
+
+
 def test_one_layer():
     explanation = explain(small(), "conv2d")
     assert [layer.name for layer in explanation.layers] == ["conv2d"]

@@ -170,6 +170,18 @@ def test_branches_see_what_the_widest_sees():
     ]
 
 
+def test_branches_that_see_different_places_say_so():
+    x = layers.Input((16, 16, 1))
+    left, right = (layers.Conv2D(1, 3, padding=((1, 1), pads))(x) for pads in ((2, 0), (0, 2)))
+    joined, last = explain(Model(x, layers.Conv2D(1, 3)(layers.Add()([left, right])))).layers[-2:]
+    assert joined.offset == (-1, None)
+    assert joined.remarks[-1] == (
+        "Its inputs see different places: together they see more than the widest of them, which is counted."
+    )
+    assert last.offset == (-1, None)
+    assert not any("first cell sees" in said for said in (*joined.remarks, *last.remarks))
+
+
 def test_axes_in_another_order_and_pictures_of_another_size():
     x = layers.Input((12, 30, 1))
     y = layers.Permute((2, 1, 3))(layers.AveragePooling2D((2, 3))(x))

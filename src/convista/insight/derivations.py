@@ -363,6 +363,10 @@ class _Network:
         node, sight = self._graph.nodes[place], self._sights[place]
         if isinstance(node.layer, Resizing):
             return [f"From here on receptive fields are counted in cells of this {times(sight.picture)} picture."]
+        if sight.is_open([self._sights[spot] for spot in node.inputs]):
+            return [
+                "Its inputs see different places: together they see more than the widest of them, which is counted."
+            ]
         if sight.field is not None:
             sentence = sight.sentence() if "receptive_field" in topics else ""
             return [sentence] if sentence else []
@@ -389,8 +393,9 @@ class _Network:
             if not terms or (topic != "parameters" and self._varies):
                 continue
             worked = total(terms) if len(terms) <= _MOST_TERMS else total([sum(terms)])
-            note = notes.get(name, "")
-            note = f"{readable(worked)}, {note}" if unit and readable(worked) else note
+            size = readable(worked) if unit else ""
+            over = f"the sum over {len(terms)} layers" if len(terms) > _MOST_TERMS else ""
+            note = ", ".join(part for part in (size, notes.get(name, ""), over) if part)
             result.append(line(topic, name, worked, note, unit))
             if name == "parameters":
                 weights = number(worked.value) * _FLOAT_BYTES

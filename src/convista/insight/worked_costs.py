@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from convista.insight.arithmetic import Worked, number, product, spelled, total
-from convista.insight.worked_lines import Line, line
+from convista.insight.worked_lines import Line, line, listed
 from convista.insight.worked_sizes import Use
 from convista.layers import (
     Conv1D,
@@ -185,10 +185,6 @@ def readable(size: Worked) -> str:
     return bytes_text(int(size.value)) if size.value >= _KILOBYTE else ""
 
 
-def _listed(parts: list[str]) -> str:
-    return " and ".join(part for part in (", ".join(parts[:-1]), parts[-1]) if part)
-
-
 def _training(values: int, storage: Storage) -> Line:
     terms, parts = [], []
     if storage.kept:
@@ -199,6 +195,6 @@ def _training(values: int, storage: Storage) -> Line:
         terms.append(number(storage.learned) * _FLOAT_BYTES)
         parts.append("the weights' gradient")
     worked = total(terms)
-    note = f"{_listed(parts)} for a batch of {storage.batch_size}"
+    note = f"{listed(parts)} for a batch of {storage.batch_size}"
     note = f"{readable(worked)}, {note}" if readable(worked) else note
     return line("memory", "memory_training", worked, note, "bytes")

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from convista.arguments import Shape
 from convista.insight.arithmetic import Number, Worked, largest, number, smallest
-from convista.insight.worked_lines import Line, axis_names, line, merged
+from convista.insight.worked_lines import Line, axis_names, line, listed, merged
 from convista.insight.worked_sizes import Use
 from convista.layers import (
     Conv1DTranspose,
@@ -104,6 +104,10 @@ class Sight:
             return None
         return tuple(None if start is None else start.of(0) for start in self.starts)
 
+    def is_open(self, before: Sequence[Sight]) -> bool:
+        """Return whether it is at this merge that no one knows any more where fields begin."""
+        return len(before) > 1 and None in self.starts and not any(None in sight.starts for sight in before)
+
     def sentence(self) -> str:
         """Return which part of the input the first cell sees; empty where that is not known."""
         if self.field is None or None in self.starts or not self.starts:
@@ -120,7 +124,7 @@ class Sight:
         beyond = min(firsts) < 0 or (over and len(sizes) == len(lasts))
         whole = times(self.picture) if len(self.picture) > 1 else f"{self.picture[0] or '?'}-cell"
         outside = "; what lies outside is padding" if beyond else ""
-        return f"Its first cell sees {' and '.join(parts)} of the {whole} input{outside}."
+        return f"Its first cell sees {listed(parts)} of the {whole} input{outside}."
 
 
 def _signed(value: int) -> str:
@@ -142,8 +146,7 @@ def looked(use: Use, before: Sequence[Sight], field: ReceptiveField | None) -> S
         return Sight(picture, None)
     rank = len(field.size)
     if len(before) > 1:
-        starts = [_first([sight.starts[axis] for sight in before if sight.starts]) for axis in range(rank)]
-        return Sight(picture, field, tuple(starts))
+        return Sight(picture, field, tuple(_of_all(before, axis, field.size[axis]) for axis in range(rank)))
     if isinstance(use.layer, Permute):
         order = [axis - 1 for axis in use.layer.dims[:-1]]
         sizes = tuple(picture[axis] for axis in order)
@@ -151,9 +154,18 @@ def looked(use: Use, before: Sequence[Sight], field: ReceptiveField | None) -> S
     return Sight(picture, field, tuple(_step(use, axis, start) for axis, start in enumerate(before[0].starts)))
 
 
-def _first(starts: Sequence[Start | None]) -> Start | None:
-    known = [start for start in starts if start is not None]
-    return min(known, key=lambda start: (start.of(0), start.of(1))) if len(known) == len(starts) else None
+def _of_all(before: Sequence[Sight], axis: int, size: int) -> Start | None:
+    """Return where the fields of a merge begin; ``None`` where its branches look at different places.
+
+    The size of a merge's field is that of its widest branch. It holds as long as the others look at a part of the same.
+    """
+    fields = [(sight.starts[axis], sight.field.size[axis]) for sight in before if sight.field is not None]
+    known = [(start, own) for start, own in fields if start is not None]
+    if len(known) < len(before):
+        return None
+    first = min((start for start, _ in known), key=lambda start: (start.of(0), start.of(1)))
+    beyond = max(start.of(0) + own for start, own in known)
+    return first if beyond - first.of(0) <= size else None
 
 
 def _step(use: Use, axis: int, start: Start | None) -> Start | None:

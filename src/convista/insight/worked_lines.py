@@ -111,3 +111,13 @@ def axis_names(shape: Shape) -> tuple[str, ...]:
         return ("",) * len(shape)
     spatial: Sequence[str] = AXIS_NAMES.get(len(shape) - 1, tuple(str(axis) for axis in range(1, len(shape))))
     return (*(f"_{name}" for name in spatial), "_channels")
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Return parts as a sentence lists them.
+
+    Example:
+        >>> listed(["slices", "rows", "columns"])
+        'slices, rows and columns'
+    """
+    return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)

@@ -65,7 +65,7 @@ class Questions:
         Example:
             >>> from convista import architectures
             >>> print(architectures.lecture_convnet().explain().layer("conv2d_1").line("output_h"))
-            output_h = (13 + 2·0 − 3) // 1 + 1 = 11
+            output_h = (13 + 2·0 − 3) // 1 + 1 = 11, output_w the same
 
         Source: lectures 000 and 002; see :func:`convista.insight.explain`.
         """
