@@ -16,6 +16,7 @@ from convista.errors import ArgumentError, DataError, ShapeError
 from convista.insight import Attribution, attribute
 from convista.insight.attribution_methods import METHODS
 from convista.layers import Conv1D, Conv2D, Conv3D, Dense, Flatten, GlobalAveragePooling2D
+from convista.models.graph import Graph
 from oracles import planted
 
 AREA = planted.PATCH**2 / planted.SIDE**2
@@ -207,6 +208,20 @@ def test_a_figure_is_saved_and_shown(tmp_path) -> None:
     assert "<b>" not in shown
     with pytest.raises(ArgumentError, match="a picture is saved into a folder that exists"):
         found.save(tmp_path / "none" / "why.png")
+
+
+@pytest.mark.parametrize("method", ["saliency", "grad_cam"])
+def test_shapes_are_inferred_a_few_times_however_deep_the_network_is(method: str, monkeypatch) -> None:
+    """Once for each layer, as it was, took 0.7 s of MobileNet v2."""
+    deep = [Conv2D(2, 3, padding="same", activation="relu") for _ in range(20)]
+    model = Sequential([Input((8, 8, 1)), *deep, GlobalAveragePooling2D(), Dense(2)], seed=0)
+    x = np.ones((8, 8, 1), np.float32)
+    attribute(model, x, method)
+    asked = []
+    infer = Graph.shapes
+    monkeypatch.setattr(Graph, "shapes", lambda self: asked.append(self) or infer(self))
+    attribute(model, x, method)
+    assert len(asked) < 16
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -19,6 +19,7 @@ from convista.layers import (
     BatchNormalization,
     Conv2D,
     Dense,
+    DepthwiseConv2D,
     Flatten,
     GlobalAveragePooling2D,
     MaxPooling2D,
@@ -276,6 +277,13 @@ def test_a_convolution_that_leaves_one_position_is_passed_over() -> None:
         seed=0,
     )
     assert attribute(model, X, "grad_cam").settings == {"layer": "wide"}
+
+
+def test_a_depthwise_convolution_may_be_the_last() -> None:
+    model = Sequential(
+        [Input((9, 8, 2)), Conv2D(4, 3, name="first"), DepthwiseConv2D(3, name="last"), Flatten(), Dense(3)], seed=0
+    )
+    assert attribute(model, X, "grad_cam").settings == {"layer": "last"}
 
 
 @pytest.mark.parametrize(

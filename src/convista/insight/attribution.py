@@ -92,12 +92,12 @@ class Attribution:
     def sureness(self) -> str:
         """How sure the network is, in words."""
         sure = "" if self.probability is None else f"probability {self.probability:.2%}, "
-        return f"{sure}{self.explained} {self.score:.4g}"
+        return f"{sure}{self.explained} {_number(self.score)}"
 
     @property
     def range(self) -> str:
         """The map's smallest and largest value, and what its numbers are."""
-        return f"{self.map.min():.4g} … {self.map.max():.4g}: {METHODS[self.method].meaning}"
+        return f"{_number(self.map.min())} … {_number(self.map.max())}: {METHODS[self.method].meaning}"
 
     def __str__(self) -> str:
         lines = [self.title, f"map {times(self.map.shape)}, {self.range}"]
@@ -222,4 +222,8 @@ def _half(values: np.ndarray) -> float:
 def _text(value: Any) -> str:
     if isinstance(value, tuple):
         return times(value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return _number(value) if isinstance(value, float) else str(value)
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}".replace("-", "−")

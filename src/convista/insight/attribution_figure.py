@@ -125,7 +125,7 @@ def _sequence(found: Attribution) -> Figure:
             places,
             np.minimum(found.map, 0),
             step="mid",
-            color=VERMILLION,
+            facecolor=VERMILLION,
             hatch="////",
             edgecolor="white",
             label="against",

@@ -11,7 +11,7 @@ import numpy as np
 from convista import arguments
 from convista.arguments import Checked
 from convista.errors import ArgumentError, ShapeError
-from convista.insight.inspection import convolutions, place_of, spatial_layers
+from convista.insight.inspection import place_of, spatial_layers
 from convista.insight.placing import Centres, centres, laid_over
 from convista.insight.score import Score, sized
 from convista.layers.activation import ELU, GELU, Activation, LeakyReLU, PReLU, ReLU, SiLU
@@ -116,7 +116,7 @@ class Saliency(Method):
     Source: K. Simonyan, A. Vedaldi, A. Zisserman, «Deep inside convolutional networks», 2013.
     """
 
-    meaning: ClassVar[str] = "change of the score per change of the pixel"
+    meaning: ClassVar[str] = "change of the score per change of the input"
     source: ClassVar[str] = "Simonyan et al. 2013"
 
     def explain(self, score: Score, x: np.ndarray) -> Explained:
@@ -144,7 +144,7 @@ class SmoothGrad(Method):
     noise: float = 0.15
     seed: int = 0
 
-    meaning: ClassVar[str] = "mean change of the score per change of the pixel"
+    meaning: ClassVar[str] = "mean change of the score per change of the input"
     source: ClassVar[str] = "Smilkov et al. 2017"
 
     def __post_init__(self) -> None:
@@ -184,7 +184,7 @@ class IntegratedGradients(Method):
     steps: int = 64
 
     signed: ClassVar[bool] = True
-    meaning: ClassVar[str] = "part of the score that the pixel adds to that of the baseline"
+    meaning: ClassVar[str] = "what each place adds to the score of the baseline"
     source: ClassVar[str] = "Sundararajan et al. 2017"
 
     def __post_init__(self) -> None:
@@ -235,7 +235,7 @@ class GuidedBackpropagation(Method):
     Source: J. Springenberg et al., «Striving for simplicity: the all convolutional net», 2014.
     """
 
-    meaning: ClassVar[str] = "guided change of the score per change of the pixel"
+    meaning: ClassVar[str] = "guided change of the score per change of the input"
     source: ClassVar[str] = "Springenberg et al. 2014"
 
     def explain(self, score: Score, x: np.ndarray) -> Explained:
@@ -258,16 +258,17 @@ class _InsideALayer(Method):
     def _chosen(self, score: Score, x: np.ndarray) -> tuple[int, str, Centres]:
         """Return the layer's place and name, and where its cells lie."""
         graph = sized(score.graph, x.shape[1:])
-        shapes = graph.shapes()
+        shapes, spatial = graph.shapes(), frozenset(spatial_layers(score.model))
         fitting = [
             node.name
             for node, shape in zip(graph.nodes, shapes, strict=True)
-            if node.name in spatial_layers(score.model) and len(shape) == x.ndim - 1 and count(shape[:-1]) > 1
+            if node.name in spatial and len(shape) == x.ndim - 1 and count(shape[:-1]) > 1
         ]
         if self.layer is not None:
             place = place_of(score.model, self.layer, "attribute", among=fitting)
         else:
-            kernels = [name for name in convolutions(score.model) if name in fitting]
+            # Depthwise ones too: ConvNeXt ends in them.
+            kernels = [node.name for node in graph.nodes if node.name in fitting and hasattr(node.layer, "kernel_size")]
             if not kernels:
                 raise ArgumentError(
                     "this method looks into a convolution with several positions",
@@ -393,7 +394,7 @@ class Occlusion(Method):
     fill: float | str = 0.0
 
     signed: ClassVar[bool] = True
-    meaning: ClassVar[str] = "mean fall of the score while the pixel is covered"
+    meaning: ClassVar[str] = "mean fall of the score while the place is covered"
     source: ClassVar[str] = "Zeiler & Fergus 2014"
 
     def __post_init__(self) -> None:
