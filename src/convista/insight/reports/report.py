@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import convista
 from convista.atomic import write_whole
 from convista.errors import ArgumentError, ConvistaError
 from convista.insight.reports.checkup import checkup
@@ -23,7 +22,7 @@ from convista.insight.reports.markup import Html
 from convista.insight.reports.material import Data, Material, gather
 from convista.insight.reports.page import page
 from convista.insight.reports.reasons import reasons
-from convista.insight.reports.reproduction import reproduction
+from convista.insight.reports.reproduction import installed, reproduction
 from convista.insight.reports.section import Section
 from convista.insight.reports.story import lead, story
 from convista.insight.reports.texts import say
@@ -183,6 +182,7 @@ def written(material: Material) -> Report:
     sections = tuple(make(material) for make in SECTIONS)
     data = material.told("data", "name") or ("" if material.data is None else material.data.name)
     title = say("page.title", model=material.model.name, data=data) if data else material.model.name
-    ending = say("page.ending", version=convista.__version__, date=time.strftime("%Y-%m-%d"))
+    own = " ".join(["Convista", *filter(None, [installed("convista")])])
+    ending = say("page.ending", program=own, date=time.strftime("%Y-%m-%d"))
     top: Html = lead(material)
     return Report(title, material.run.path, sections, page(title, top, sections, ending))

@@ -8,7 +8,6 @@ import shlex
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import convista
 from convista.insight.reports.markup import Html, code, heading, paragraph, table, together
 from convista.insight.reports.material import Material
 from convista.insight.reports.section import Section, section
@@ -92,14 +91,15 @@ def _versions(material: Material) -> Html:
 
 
 def _installed(name: str) -> str:
-    if name == "python":
-        return platform.python_version()
-    if name == "convista":
-        return convista.__version__
+    return platform.python_version() if name == "python" else installed(name) or say("reproduction.not-installed")
+
+
+def installed(package: str) -> str:
+    """Return the version of an installed package; empty where it runs from its sources or is not there."""
     try:
-        return version(name)
+        return version(package)
     except PackageNotFoundError:
-        return "–"
+        return ""
 
 
 def _plan(material: Material) -> Html:
