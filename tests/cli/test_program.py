@@ -75,8 +75,11 @@ def test_every_verb_has_json_and_debug(words, capsys):
         (["data", "lst"], "No such command 'lst'. Did you mean 'list'?"),
         (
             ["zzz"],
+        (
+            ["zzz"],
             "No such command 'zzz'. Known: attribute, data, demo, doctor, evaluate, excite, explain, filter, maps, "
-            "maximize, predict, prune, report, summary, train.",
+            "predict, prune, summary, train.",
+        ),
         ),
         (["train", "digits", "--quie"], "No such option '--quie'. Did you mean '--quiet'?"),
         (["train"], "Missing argument 'DATA'."),

@@ -50,11 +50,11 @@ def doctor(
     import dataclasses
 
     from convista.insight.doctor.examination import check
+    from convista.insight.doctor.findings import check_page
     from convista.insight.doctor.limits import Limits
-    from convista.insight.drawing import check_folder
 
     if out is not None:
-        check_folder(out)
+        check_page(out)
     network, chosen, history = _chosen(model, data, input_shape, classes, offline)
     limits = Limits() if examples is None else dataclasses.replace(Limits(), examples=examples)
     found = check(network, chosen, history=history, limits=limits, quick=how["quick"])

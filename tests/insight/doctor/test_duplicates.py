@@ -61,7 +61,7 @@ def test_folders_of_pictures_and_streams_are_sampled(only, sound):
     digits = load("digits")
 
     def batches():
-        for first in range(0, 320, 32):
+        for _ in range(10):
             yield digits.train.x[:32] / np.float32(255), digits.train.y[:32]
 
     (found,) = only("duplicates", sound, iter(list(batches())))

@@ -13,8 +13,17 @@ from convista import Input, Model, Sequential, architectures
 from convista.data import load
 from convista.errors import ArgumentError, DataError, ShapeError
 from convista.insight.doctor.examination import CHECKS, check
-from convista.layers import Add, BatchNormalization, Conv1D, Conv2D, Dense, Flatten, GlobalAveragePooling2D
-from convista.layers import GlobalMaxPooling1D, ReLU
+from convista.layers import (
+    Add,
+    BatchNormalization,
+    Conv1D,
+    Conv2D,
+    Dense,
+    Flatten,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    ReLU,
+)
 
 
 def test_a_sound_network_has_no_findings(sound, digits):
@@ -29,6 +38,7 @@ def test_a_sound_network_has_no_findings(sound, digits):
     assert str(found).startswith("Diagnosis of 'sequential': nothing found\n\nChecked on 1,000 examples: ")
 
 
+@pytest.mark.slow
 def test_a_sound_network_with_batch_normalisation_has_none_either(digits):
     layers = [Conv2D(8, 5, use_bias=False), BatchNormalization(momentum=0.9), ReLU(), Flatten(), Dense(10, "softmax")]
     model = Sequential([Input((8, 8, 1)), *layers])

@@ -50,7 +50,7 @@ def test_the_proposed_rate_is_no_finding(only, copy, digits):
 
 
 def test_a_costly_network_is_not_trained(only, copy, digits):
-    with pytest.raises(NotChecked, match="would train for .* multiply–accumulates; Limits allow more"):
+    with pytest.raises(NotChecked, match=r"would train for .* multiply–accumulates; Limits allow more"):
         only("learning rate", copy, digits.train, limits=Limits(training_multiply_accumulates=1e6))
 
 

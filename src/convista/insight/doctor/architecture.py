@@ -159,7 +159,7 @@ def _first_with_weights(graph: Graph, place: int) -> str | None:
     for spot in range(place + 1, len(graph.nodes)):
         node = graph.nodes[spot]
         if reached.intersection(node.inputs):
-            if hasattr(node.layer, "units") and sum(counts.get(node.name, (0, 0))):
+            if hasattr(node.layer, "units") and any(counts.get(node.name, ())):
                 return node.name
             reached.add(spot)
     return None

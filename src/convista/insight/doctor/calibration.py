@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _FEWEST = 100
+_HANDFUL = 10
 _SMALLEST = 1e-12
 _STEPS = 60
 _COLDEST, _HOTTEST = 0.05, 20.0
@@ -136,7 +137,15 @@ class Calibration:
         filled = [one for one in self.bins if one.count]
         middles = [(one.low + one.high) / 2 for one in filled]
         width = 0.9 / len(self.bins)
-        above.bar(middles, [one.accuracy for one in filled], width, color=BLUE, label="right")
+        # A share of a handful of answers is no share; such bars are hollow.
+        for few, colour, label in (
+            (False, BLUE, "right"),
+            (True, "white", f"the same, of fewer than {_HANDFUL} answers"),
+        ):
+            part = [(middle, one) for middle, one in zip(middles, filled, strict=True) if (one.count < _HANDFUL) == few]
+            if part:
+                places, heights = [middle for middle, _ in part], [one.accuracy for _, one in part]
+                above.bar(places, heights, width, color=colour, edgecolor=BLUE, label=label)
         above.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="as it should be")
         above.plot(
             [one.confidence for one in filled],
@@ -145,9 +154,10 @@ class Calibration:
             color=VERMILLION,
             markeredgecolor="white",
             label="mean probability of the bin",
+            clip_on=False,
         )
         above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share of right answers")
-        figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
+        figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
         above.set_title(f"Calibration error {self.error:.3f}, temperature {self.temperature:.2f}")
         below.bar(middles, [one.count for one in filled], width, color=GREY)
         below.set(xlabel="probability of the answer", ylabel="answers")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from convista.atomic import write_whole
 from convista.data.folder_check import SEVERITIES
-from convista.insight.drawing import check_folder
+from convista.errors import ArgumentError
 from convista.insight.runs import finite
 
 if TYPE_CHECKING:
@@ -87,8 +88,13 @@ class Finding:
     def __str__(self) -> str:
         parts = [self.evidence.sentence, self.consequence, f"→ {self.fix.sentence}"]
         parts += [f"Tried on a copy: {self.fix.verified}"] if self.fix.verified else []
-        body = "\n".join(textwrap.fill(part, _WIDTH, initial_indent="  ", subsequent_indent="  ") for part in parts)
-        return f"{self.severity}: {self.title}\n{body}"
+        return "\n".join([f"{self.severity}: {self.title}", *map(_filled, parts)])
+
+
+def _filled(text: str) -> str:
+    """Break a text into lines, but no number such as 61 952."""
+    whole = re.sub(r"(?<=\d) (?=\d{3}\b)", "\N{NO-BREAK SPACE}", text)
+    return textwrap.fill(whole, _WIDTH, initial_indent="  ", subsequent_indent="  ").replace("\N{NO-BREAK SPACE}", " ")
 
 
 class NotChecked(Exception):
@@ -179,7 +185,7 @@ class Diagnosis:
         Raises:
             ArgumentError: The folder does not exist.
         """
-        check_folder(path)
+        check_page(path)
         figures = [
             f'<p><img alt="{text}" src="data:image/png;base64,{measured.encoded()}"></p>'
             for text, measured in (("Calibration", self.calibration), ("Range test", self.range_test))
@@ -197,6 +203,21 @@ class Diagnosis:
             f"<style>{style}</style></head><body>{self._repr_html_()}{''.join(figures)}</body></html>\n"
         )
         return write_whole(path, page)
+
+
+def check_page(path: str | os.PathLike[str]) -> None:
+    """Check that the folder of a page that is to be written exists.
+
+    Raises:
+        ArgumentError: It does not.
+    """
+    if not Path(path).parent.is_dir():
+        raise ArgumentError(
+            "a page is written into a folder that exists",
+            where="path",
+            received=f"{os.fspath(path)!r}",
+            fix=f"Make the folder first: pathlib.Path({str(Path(path).parent)!r}).mkdir(parents=True)",
+        )
 
 
 def _row(finding: Finding) -> str:
