@@ -75,11 +75,8 @@ def test_every_verb_has_json_and_debug(words, capsys):
         (["data", "lst"], "No such command 'lst'. Did you mean 'list'?"),
         (
             ["zzz"],
-        (
-            ["zzz"],
             "No such command 'zzz'. Known: attribute, data, demo, doctor, evaluate, excite, explain, filter, maps, "
-            "predict, prune, summary, train.",
-        ),
+            "maximize, predict, prune, report, summary, train.",
         ),
         (["train", "digits", "--quie"], "No such option '--quie'. Did you mean '--quiet'?"),
         (["train"], "Missing argument 'DATA'."),
