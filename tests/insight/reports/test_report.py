@@ -384,6 +384,7 @@ def test_many_classes_are_drawn_and_the_worst_come_first(tmp_path, noise, no_doc
     assert len(tables["The 10 classes with the lowest F1"]) == 11
     assert len(tables["Precision, recall and F1 of every class"]) == 31
     assert "Confusion matrix of 30 classes" in page.html
+    assert "One of them could not be asked: " in words(page)  # no convolution, so no Grad-CAM
 
 
 def test_a_network_without_mistakes(copied, no_doctor):

@@ -263,8 +263,3 @@ def _numbers(column: Any) -> list[float]:
         except (TypeError, ValueError):
             return []
     return found if any(math.isfinite(value) for value in found) else []
-
-
-def reason(error: ConvistaError) -> str:
-    """Return why a question could not be answered, as a clause for the page."""
-    return str(error)

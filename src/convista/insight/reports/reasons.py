@@ -38,13 +38,14 @@ def reasons(material: Material) -> Section:
         return without("attribution", material.names_classes)
     if not material.examples:
         return without("attribution", say("material.no-examples"))
-    parts = []
+    parts, left_out = [], []
     for example in material.examples:
-        found, refused = _asked(material.model, example)
+        found, left_out = _asked(material.model, example)
         if not found:
-            return without("attribution", "; ".join(refused))
+            return without("attribution", "; ".join(left_out))
         parts.append(_shown(example, found))
-    return section("attribution", together(paragraph(say("attribution.how")), *parts))
+    remarks = [paragraph(say("attribution.left-out", reason=reason), "hint") for reason in left_out]
+    return section("attribution", together(paragraph(say("attribution.how")), *remarks, *parts))
 
 
 def _asked(model: Model, example: Example) -> tuple[list[Attribution], list[str]]:

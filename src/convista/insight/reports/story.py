@@ -92,7 +92,8 @@ def _result(material: Material) -> list[str]:
     if right == count:
         sentences.append(say("story.perfect", bound=percent(3 / count, 2), count=f"{count:,}"))
     else:
-        sentences.append(say("story.every", every=counted(round(count / (count - right)), material.noun)))
+        if (every := round(count / (count - right))) > 1:
+            sentences.append(say("story.every", every=counted(every, material.noun)))
         truth, said, often = pairs(matrix)[0]
         names = {"truth": material.classes[truth], "said": material.classes[said]}
         sentences.append(say("story.pair", times=counted(often, "time"), **names))

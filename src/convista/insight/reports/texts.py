@@ -175,6 +175,7 @@ TEXTS: dict[str, str] = {
         "class; integrated gradients share the score out among the pixels. The stronger a colour, the more a place "
         "counts. They show what the network used, not what it ought to have used."
     ),
+    "attribution.left-out": "One of them could not be asked: {reason}",
     "attribution.example": "Why {label}? It was {caption}",
     "attribution.picture": "the picture",
     "attribution.picture-alt": "The picture that was {caption}",
