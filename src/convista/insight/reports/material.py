@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from convista.errors import ConvistaError, DataError
+from convista.errors import DataError
 from convista.insight.judgement import Judgement, Labelled, check_fit, is_compiled, judge
 from convista.insight.reports.markup import is_picture
 from convista.insight.reports.texts import say

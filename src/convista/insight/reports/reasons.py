@@ -38,7 +38,8 @@ def reasons(material: Material) -> Section:
         return without("attribution", material.names_classes)
     if not material.examples:
         return without("attribution", say("material.no-examples"))
-    parts, left_out = [], []
+    parts: list[Html] = []
+    left_out: list[str] = []
     for example in material.examples:
         found, left_out = _asked(material.model, example)
         if not found:
