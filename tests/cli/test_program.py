@@ -76,7 +76,7 @@ def test_every_verb_has_json_and_debug(words, capsys):
         (
             ["zzz"],
             "No such command 'zzz'. Known: attribute, data, demo, doctor, evaluate, excite, explain, filter, maps, "
-            "maximize, predict, prune, report, summary, train.",
+            "maximize, predict, prune, report, shift, summary, train.",
         ),
         (["train", "digits", "--quie"], "No such option '--quie'. Did you mean '--quiet'?"),
         (["train"], "Missing argument 'DATA'."),

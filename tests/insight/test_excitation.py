@@ -10,7 +10,7 @@ import pytest
 from convista import Input, Preprocessing, Sequential
 from convista.data.dataset import Split
 from convista.errors import ArgumentError, DataError
-from convista.insight import excitations
+from convista.insight import excitation, excitations
 from convista.insight.inspection import values
 from convista.layers import BatchNormalization, Conv1D, Conv2D, Conv3D, Dense, Flatten, MaxPooling2D, ReLU
 
@@ -112,6 +112,21 @@ def test_no_more_pictures_are_kept_than_are_named() -> None:
     found = excitations(network(), (DATA for _ in range(10)), "first", n=2, batch_size=8)
     assert found.examples == 700
     assert len(found.pictures) <= 3 * 2
+
+
+def test_padding_is_drawn_in_a_colour_that_no_grey_pixel_has_and_a_huge_field_is_not_drawn_whole() -> None:
+    model, pictures = planted()
+    found = model.excitations(pictures, "cross", n=2)
+    inner, corner = (excitation._framed(found, one) for one in found["cross"][0].found)
+    assert inner.shape == corner.shape == (3, 3, 3)
+    blue = np.ptp(corner, axis=-1) > 0.1
+    np.testing.assert_array_equal(blue, [[True] * 3, [False, False, True], [False, False, True]])
+    assert not (np.ptp(inner, axis=-1) > 0.1).any()
+    deep = Sequential([Input((8, 8, 1)), *(Conv2D(1, 5, padding="same") for _ in range(4))], seed=0)
+    wide = deep.excitations(pictures, "conv2d_3", n=1)
+    assert wide["conv2d_3"].field == (17, 17)
+    one = wide["conv2d_3"][0].found[0]
+    assert excitation._framed(wide, one).shape[:2] == tuple(b - a for a, b in one.patch.inside)
 
 
 def texts(figure) -> list[str]:

@@ -171,6 +171,7 @@ def test_colours_have_the_order_of_the_numbers_in_a_grey_print() -> None:
         brightness = ramp @ np.array([0.299, 0.587, 0.114])
         assert (np.diff(brightness) > -1.0).all()
         assert brightness[-1] - brightness[0] > 150
+    assert Scale.of(np.array([0.0, 2.0]), around_zero=True) == Scale(-2.0, 2.0)
     assert np.abs(Scale(-1.0, 1.0).coloured(np.zeros(1))[0].astype(int) - 128).max() <= 2
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from convista.insight.doctor.labels import Suspect as Suspect
     from convista.insight.doctor.labels import suspects as suspects
     from convista.insight.doctor.limits import Limits as Limits
+    from convista.insight.equivariance import Invariance as Invariance
+    from convista.insight.equivariance import invariance as invariance
     from convista.insight.excitation import Excitations as Excitations
     from convista.insight.excitation import excitations as excitations
     from convista.insight.feature_map import FeatureMaps as FeatureMaps
@@ -45,6 +47,7 @@ _NAMES = {
     "FeatureMaps": "convista.insight.feature_map",
     "Filters": "convista.insight.learned_filters",
     "Finding": "convista.insight.doctor.findings",
+    "Invariance": "convista.insight.equivariance",
     "Limits": "convista.insight.doctor.limits",
     "Maximized": "convista.insight.maximization",
     "Report": "convista.insight.reports.report",
@@ -59,6 +62,7 @@ _NAMES = {
     "feature_maps": "convista.insight.feature_map",
     "filters": "convista.insight.learned_filters",
     "gallery": "convista.insight.maximization",
+    "invariance": "convista.insight.equivariance",
     "maximize": "convista.insight.maximization",
     "report": "convista.insight.reports.report",
     "sanity_check": "convista.insight.sanity",

@@ -435,15 +435,20 @@ def _places(one: ChannelExcitations) -> str:
 
 
 def _framed(found: Excitations, one: Excitation) -> np.ndarray:
-    """Return a patch as RGB in the size of its whole field: what lies in the padding is pale blue."""
+    """Return a patch as RGB in the size of its whole field: what lies in the padding is pale blue.
+
+    Along an axis where the field is larger than the picture, only the picture is shown.
+    """
     picture = found.pictures[one.example]
     if picture.ndim != 3:
         return _plain(found.patch(one))
-    pixels = as_shown(picture)
-    canvas = np.broadcast_to(_BEYOND, (*one.patch.size, 3)).copy()
-    # A dense layer sees everything, however large the field of the convolutions before it.
-    target = tuple(slice(a - start, b - start) for (a, b), start in zip(one.patch.inside, one.patch.start, strict=True))
-    canvas[target] = pixels[one.patch.slices]
+    pixels, patch = as_shown(picture), one.patch
+    larger = [size >= length for size, length in zip(patch.size, picture.shape, strict=False)]
+    starts = [a if large else start for (a, _), start, large in zip(patch.inside, patch.start, larger, strict=True)]
+    sizes = [b - a if large else size for (a, b), size, large in zip(patch.inside, patch.size, larger, strict=True)]
+    canvas = np.broadcast_to(_BEYOND, (*sizes, 3)).copy()
+    target = tuple(slice(a - start, b - start) for (a, b), start in zip(patch.inside, starts, strict=True))
+    canvas[target] = pixels[patch.slices]
     return canvas
 
 
@@ -462,7 +467,8 @@ def _drawn_depths(found: Excitations) -> Figure:
         layers = tuple(layers[round(k * (len(layers) - 1) / (_MOST_ROWS - 1))] for k in range(_MOST_ROWS))
     block = (_WIDTH - 2 * _MARGIN) / _CHANNELS_OF_A_DEPTH - 0.14
     tile = block / 3 - 0.03
-    row = 0.30 + 0.2 + block + 0.16
+    most = max((len(one.found) for layer in layers for one in layer.channels), default=0)
+    row = 0.30 + 0.2 + (tile + 0.03) * min(max(-(-most // 3), 1), 3) + 0.16
     canvas = Canvas(_WIDTH, 0.82 + row * len(layers))
     bounded = "" if len(layers) == len(found.layers) else f" ({len(layers)} of {len(found.layers)} drawn)"
     canvas.heading(

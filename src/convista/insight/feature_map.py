@@ -239,7 +239,7 @@ class FeatureMaps:
 
 
 _SCALES = {
-    "own": "Each map has its own scale, from 0 (dark) to its greatest value; with negative values 0 is grey.",
+    "own": "Each map has its own scale, from 0 (dark) to its greatest value; in layers with negative values 0 is grey.",
     "shared": "All maps of a layer share the scale beside them.",
 }
 
@@ -297,7 +297,8 @@ class _Panel:
         first = top + 0.24 + 0.17 * len(self._claims)
         shared = Scale.of(self.maps.values)
         for number, (channel, plane) in enumerate(zip(self.channels, self._planes, strict=True)):
-            colours = (shared if self.scale == "shared" else Scale.of(plane)).coloured(plane)
+            own = Scale.of(plane, shared.around_zero)
+            colours = (shared if self.scale == "shared" else own).coloured(plane)
             self._draw_map(canvas, first, number, channel, colours)
         if self.scale == "shared":
             tall = self._row * self._rows - (0.1 if self._in_rows else 0.24)

@@ -115,7 +115,7 @@ class Filters:
         if not self.in_colour and self.values.shape[-2] > 1:
             values = values.mean(axis=-2, keepdims=True)
         shown = values.shape[-1]
-        scale = Scale.of(values) if values.min(initial=0) < 0 else Scale(-float(values.max()), float(values.max()))
+        scale = Scale.of(values, around_zero=True)
         columns = 8 if shown <= 32 else 12
         tile = (_WIDTH - 2 * _MARGIN - _BAR) / columns - 0.08
         planes = [_plane(values[..., number]) for number in range(shown)]
@@ -139,7 +139,7 @@ class Filters:
     def _in_a_table(self) -> Figure:
         rows, columns = min(self.count, _MOST_ROWS), min(self.values.shape[-2], _MOST_INPUTS)
         values = self.values[..., :columns, :rows]
-        scale = Scale(-float(np.abs(values).max()), float(np.abs(values).max()))
+        scale = Scale.of(values, around_zero=True)
         first = _plane(values[..., 0])
         tile = min((_WIDTH - 2 * _MARGIN - _BAR - 0.5) / columns - 0.05, 1.0)
         height = tile * float(np.clip(first.shape[0] / first.shape[1], 0.3, 3.0))

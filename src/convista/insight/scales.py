@@ -28,8 +28,12 @@ class Scale:
     high: float
 
     @classmethod
-    def of(cls, values: np.ndarray) -> Scale:
+    def of(cls, values: np.ndarray, around_zero: bool = False) -> Scale:
         """Return the scale for these numbers: from 0 if none is negative, otherwise as far below 0 as above.
+
+        Args:
+            values: The numbers.
+            around_zero: Whether 0 is the middle even if none of these is negative, as others beside them are.
 
         Example:
             >>> Scale.of(np.array([0.5, 2.0])), Scale.of(np.array([-3.0, 1.0]))
@@ -37,7 +41,8 @@ class Scale:
         """
         finite = values[np.isfinite(values)]
         low, high = float(finite.min(initial=0)), float(finite.max(initial=0))
-        return cls(0.0, high) if low >= 0 else cls(-max(-low, high), max(-low, high))
+        most = max(-low, high)
+        return cls(-most, most) if low < 0 or around_zero else cls(0.0, high)
 
     @property
     def around_zero(self) -> bool:

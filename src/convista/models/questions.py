@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from convista.insight.derivations import Explanation
     from convista.insight.doctor.findings import Diagnosis
     from convista.insight.doctor.limits import Limits
+    from convista.insight.equivariance import Invariance
     from convista.insight.excitation import Excitations
     from convista.insight.feature_map import FeatureMaps
     from convista.insight.learned_filters import Filters
@@ -147,3 +148,9 @@ class Questions:
         from convista.insight.maximization import maximize
 
         return maximize(cast("Model", self), layer, channel, class_, **options)
+
+    def invariance(self, picture: Any, **options: Any) -> Invariance:
+        """Follow answers and maps as a picture is shifted and turned; see :func:`convista.insight.invariance`."""
+        from convista.insight.equivariance import invariance
+
+        return invariance(cast("Model", self), picture, **options)
