@@ -135,7 +135,7 @@ def augmented_validation(patient: Patient) -> Iterator[Finding]:
         return
     if not is_stream(source) or hasattr(source, "x"):
         return  # arrays are the same each time
-    if iter(source) is source if hasattr(source, "__iter__") else False:
+    if isinstance(source, Iterator):
         raise NotChecked("a generator can be passed over only once; give an object that can be iterated again")
     most = patient.limits.pass_examples
     (first, ended), (second, _) = (_pass(in_file_order(source), most) for _ in range(2))

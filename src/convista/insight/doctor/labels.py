@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SMALLEST = 1e-7
 _LISTED = 50
-_FEWEST = 3
+_FEWEST = 5
 
 
 @dataclass(frozen=True)
