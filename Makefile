@@ -2,6 +2,7 @@
 
 VENV := .venv
 PEERS := .venv-peers
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome
 BIN := $(VENV)/bin
 LOCK := requirements/lock.txt
 SOURCES := src tests $(wildcard benchmarks) $(wildcard examples)
@@ -21,7 +22,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all sanitize lint format bench bench-peers clean
+.PHONY: help demo test test-all browser sanitize lint format bench bench-peers clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +35,16 @@ test: $(VENV)/.ready-to-develop ## the tests, and the examples of the documentat
 
 test-all: $(VENV)/.ready-to-develop ## all tests, also the slow ones
 	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
+
+browser: ## a Chromium for the tests that open a page; Debian's, where none is there and it can be installed
+	@for name in "$$CONVISTA_BROWSER" $(BROWSERS); do \
+		if [ -n "$$name" ] && command -v "$$name" >/dev/null; then echo "Browser: $$(command -v "$$name")"; exit 0; fi; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Debian's Chromium (once; a minute or two)" >&2; \
+		timeout 300 apt-get update -qq >/dev/null && DEBIAN_FRONTEND=noninteractive timeout 900 apt-get install -qq --yes \
+			--no-install-recommends chromium fonts-dejavu-core >/dev/null && command -v chromium && exit 0; fi; \
+	echo "No Chromium: none of $(BROWSERS) is on PATH, and it cannot be installed from here (that takes root and apt-get)." >&2; \
+	echo "Install one, or name it with CONVISTA_BROWSER=/path/to/chromium. Tests that need it are skipped." >&2; exit 1
 
 sanitize: $(VENV)/.ready-to-develop ## the C++ tests of the native kernels under the address, undefined-behaviour and thread sanitizers
 	@$(BIN)/cmake -S native -B build/address -DCONVISTA_TESTS=ON -DCONVISTA_SANITIZE=address,undefined -DCONVISTA_RANDOM_CASES=30 \

@@ -57,7 +57,7 @@ def test_text_ends_with_paths_and_three_commands(trained):
     assert "class  precision  recall      F1  support\n" in done.out
     for name in OURS:
         assert f"  my run/{name}" in done.out
-    assert len(_commands(done.out)) == 3
+    assert len(_commands(done.out)) == 4
     assert done.err.count("Epoch ") == 8
 
 
@@ -116,7 +116,7 @@ def test_json_is_one_document(tmp_path, models, convista, no_figures):
     assert document["files"]["model"] == str(tmp_path / "a" / "model.convista")
     assert document["history"].keys() == {"loss", "accuracy"}
     assert 0 < document["test"]["accuracy"] < 1
-    assert len(document["next"]) == 3
+    assert len(document["next"]) == 4
     assert done.err.startswith("Epoch 1/1 - ")
 
 

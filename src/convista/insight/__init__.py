@@ -1,4 +1,4 @@
-"""Seeing into models and runs: figures, the folders that hold them, a convolution as a matrix, and augmentation."""
+"""Seeing into models, data and runs: where numbers come from, why a network answers so, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from convista.insight.maximization import Maximized as Maximized
     from convista.insight.maximization import gallery as gallery
     from convista.insight.maximization import maximize as maximize
+    from convista.insight.reports.report import Report as Report
+    from convista.insight.reports.report import report as report
     from convista.insight.sanity import SanityCheck as SanityCheck
     from convista.insight.sanity import sanity_check as sanity_check
     from convista.insight.slides import Slide as Slide
@@ -41,37 +43,39 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "Attribution": "convista.insight.attribution",
-    "attribute": "convista.insight.attribution",
-    "DenseMatrix": "convista.insight.dense",
-    "Explanation": "convista.insight.derivations",
-    "as_dense": "convista.insight.dense",
-    "explain": "convista.insight.derivations",
     "Calibration": "convista.insight.doctor.calibration",
+    "DenseMatrix": "convista.insight.dense",
+    "Diagnosis": "convista.insight.doctor.findings",
+    "Excitations": "convista.insight.excitation",
+    "Explanation": "convista.insight.derivations",
+    "FeatureMaps": "convista.insight.feature_map",
+    "Filters": "convista.insight.learned_filters",
+    "Finding": "convista.insight.doctor.findings",
+    "Invariance": "convista.insight.equivariance",
+    "Limits": "convista.insight.doctor.limits",
+    "Maximized": "convista.insight.maximization",
+    "Report": "convista.insight.reports.report",
+    "SanityCheck": "convista.insight.sanity",
+    "Slide": "convista.insight.slides",
+    "Suspect": "convista.insight.doctor.labels",
+    "Trace": "convista.insight.traces",
+    "as_dense": "convista.insight.dense",
+    "attribute": "convista.insight.attribution",
     "calibration": "convista.insight.doctor.calibration",
     "check": "convista.insight.doctor.examination",
-    "Diagnosis": "convista.insight.doctor.findings",
-    "Finding": "convista.insight.doctor.findings",
-    "Suspect": "convista.insight.doctor.labels",
-    "suspects": "convista.insight.doctor.labels",
-    "Limits": "convista.insight.doctor.limits",
-    "Slide": "convista.insight.slides",
-    "slide": "convista.insight.slides",
-    "Trace": "convista.insight.traces",
-    "trace": "convista.insight.traces",
-    "SanityCheck": "convista.insight.sanity",
-    "sanity_check": "convista.insight.sanity",
-    "Invariance": "convista.insight.equivariance",
-    "invariance": "convista.insight.equivariance",
-    "Excitations": "convista.insight.excitation",
     "excitations": "convista.insight.excitation",
-    "FeatureMaps": "convista.insight.feature_map",
+    "explain": "convista.insight.derivations",
     "feature_maps": "convista.insight.feature_map",
-    "Filters": "convista.insight.learned_filters",
     "filters": "convista.insight.learned_filters",
-    "Maximized": "convista.insight.maximization",
     "gallery": "convista.insight.maximization",
+    "invariance": "convista.insight.equivariance",
     "maximize": "convista.insight.maximization",
+    "report": "convista.insight.reports.report",
+    "sanity_check": "convista.insight.sanity",
     "show_augmented": "convista.insight.variants",
+    "slide": "convista.insight.slides",
+    "suspects": "convista.insight.doctor.labels",
+    "trace": "convista.insight.traces",
 }
 
 __all__ = [*_NAMES]

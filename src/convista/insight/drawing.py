@@ -79,8 +79,17 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     Raises:
         ArgumentError: The folder does not exist.
     """
+    return write_picture(encoded(figure), path)
+
+
+def write_picture(content: bytes, path: str | os.PathLike[str]) -> Path:
+    """Write the bytes of a PNG file and return its path.
+
+    Raises:
+        ArgumentError: The folder does not exist.
+    """
     check_folder(path)
-    return write_whole(path, encoded(figure))
+    return write_whole(path, content)
 
 
 def check_folder(path: str | os.PathLike[str]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convista.errors import ArgumentError, ShapeError
-from convista.insight.drawing import BLUE, GREY, VERMILLION, new_figure, save, style
+from convista.insight.drawing import BLUE, GREY, VERMILLION, encoded, new_figure, save, style, write_picture
 from convista.shapes import times
 
 if TYPE_CHECKING:
@@ -60,6 +60,21 @@ def curves(history: Mapping[str, Sequence[float]], path: str | os.PathLike[str])
         return save(figure, path)
 
 
+def curve_png(name: str, training: Sequence[float], validation: Sequence[float] | None = None) -> bytes:
+    """Return one curve, training beside validation where there is one, as the bytes of a PNG file.
+
+    Args:
+        name: What it is, for example ``"loss"``.
+        training: One value per epoch; values that are not finite leave a gap.
+        validation: The same of the pictures that only watch.
+    """
+    watching = None if validation is None else np.asarray(validation, np.float64)
+    with style():
+        figure = new_figure(4.8, 3.6)
+        _draw_curve(figure.add_subplot(), name, np.asarray(training, np.float64), watching)
+        return encoded(figure)
+
+
 def confusion(matrix: np.ndarray, classes: Sequence[str], path: str | os.PathLike[str]) -> Path:
     """Draw which class was taken for which: right answers in blue on the diagonal, mistakes in orange beside it.
 
@@ -83,6 +98,19 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], path: str | os.PathLik
         ...     confusion(np.array([[9, 1], [0, 10]]), ["cat", "dog"], Path(folder) / "confusion.png").name
         'confusion.png'
     """
+    return write_picture(confusion_png(matrix, classes), path)
+
+
+def confusion_png(matrix: np.ndarray, classes: Sequence[str]) -> bytes:
+    """Return the picture that :func:`confusion` writes as the bytes of a PNG file.
+
+    Args:
+        matrix: int (C, C), rows the true class, columns the predicted one.
+        classes: The C names.
+
+    Raises:
+        ShapeError: The matrix is not C×C for the C names.
+    """
     matrix = np.asarray(matrix)
     count = len(classes)
     if matrix.shape != (count, count):
@@ -100,7 +128,7 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], path: str | os.PathLik
         _draw_confusion(axes, matrix, [_short(str(name)) for name in classes])
         share = f"{right / total:.2%} right" if total else "no pictures"
         figure.suptitle(f"Confusion: {right:,} of {total:,} pictures, {share}", fontsize=13, fontweight="bold")
-        return save(figure, path)
+        return encoded(figure)
 
 
 def mistakes(

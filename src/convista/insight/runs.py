@@ -19,6 +19,8 @@ from convista.errors import ArgumentError, DataError, suggest
 MODEL, HISTORY, RUN = "model.convista", "history.csv", "run.json"
 CURVES, CONFUSION, MISTAKES, EXAMPLE = "curves.png", "confusion.png", "mistakes.png", "example.png"
 OURS = (MODEL, HISTORY, CURVES, CONFUSION, MISTAKES, EXAMPLE, RUN)
+REPORT = "report.html"
+_LARGEST_RECORD = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,33 @@ class RunFolder:
     def record(self) -> Path:
         """``run.json``: what the run was made from and what came out."""
         return self.path / RUN
+
+    @property
+    def report(self) -> Path:
+        """The page that tells the run's story, once it is asked for."""
+        return self.path / REPORT
+
+    def read_record(self) -> dict[str, Any]:
+        """Return what ``run.json`` says; nothing where there is none, as beside a model that was saved alone.
+
+        Raises:
+            DataError: It is not what ``write_record`` writes.
+        """
+        if not self.record.is_file():
+            return {}
+        try:
+            if self.record.stat().st_size > _LARGEST_RECORD:
+                raise ValueError(f"it is larger than {_LARGEST_RECORD >> 20} MB")
+            found = json.loads(self.record.read_text(encoding="utf-8"))
+            if not isinstance(found, dict):
+                raise ValueError("it is no object")
+        except (ValueError, RecursionError) as error:
+            raise DataError(
+                f"the record of a run is JSON, and this cannot be read ({error})",
+                where=str(self.record),
+                fix="Put the file back as it was, or move it away: what it tells is then left out",
+            ) from error
+        return found
 
     def write_record(self, record: Mapping[str, Any]) -> Path:
         """Write ``run.json``; numbers JSON cannot hold (NaN, infinity) become null.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -21,6 +22,31 @@ if TYPE_CHECKING:
 
 class Questions:
     """The questions, one method each; every one is also a function of :mod:`convista.insight`."""
+
+    def attribute(
+        self,
+        picture: Any,
+        method: str = "grad_cam",
+        target: int | str | None = None,
+        layer: str | None = None,
+        **settings: Any,
+    ) -> Attribution:
+        """Return which parts of a picture the answer rests on; see :func:`convista.insight.attribute`.
+
+        Args:
+            picture: One picture, a path or an array, or another input of the model.
+            method: Such as ``"grad_cam"``, ``"integrated_gradients"`` or ``"occlusion"``.
+            target: The number or the name of a class; ``None`` is the class that is predicted.
+            layer: For Grad-CAM and its kin; ``None`` is the last convolution.
+            **settings: Of the method.
+
+        Raises:
+            ArgumentError: There is no such method, setting, class or layer.
+            ShapeError: The picture or the model has another shape.
+        """
+        from convista.insight.attribution import attribute
+
+        return attribute(cast("Model", self), picture, method, target, layer, **settings)
 
     def explain(
         self, layer: str | None = None, *, batch_size: int = 32, input_shape: Shape | None = None
@@ -49,52 +75,6 @@ class Questions:
         from convista.insight.derivations import explain
 
         return explain(cast("Model", self), layer, batch_size=batch_size, input_shape=input_shape)
-
-    def check(
-        self,
-        data: Any = None,
-        *,
-        validation: Any = None,
-        history: Any = None,
-        limits: Limits | None = None,
-        quick: bool = False,
-        seed: int = 0,
-    ) -> Diagnosis:
-        """Examine the network, its data and its training; see :func:`convista.insight.check`.
-
-        Nothing of the model is changed. Without data only the architecture and the history are looked at.
-
-        Args:
-            data: Examples it learns from: ``(x, y)``, a ``Split``, a ``Dataset``, an array, or batches as for ``fit``.
-            validation: Examples it does not learn from, in the same forms.
-            history: ``None`` is ``model.history``; otherwise what ``fit`` returned, or a run folder.
-            limits: Thresholds; see :class:`convista.insight.Limits`.
-            quick: Leave out the short trainings of the learning-rate range test.
-            seed: Of the examples that are drawn and of everything that is tried.
-
-        Returns:
-            Findings with evidence, consequence and fix, the checks that were made and those that were not.
-
-        Raises:
-            ShapeError: The data does not fit the model, or the model knows no shape yet.
-            DataError: There are no examples, or labels outside the classes.
-
-        Example:
-            >>> from convista import architectures
-            >>> architectures.lecture_convnet_without_pooling().check().findings[0].title
-            "Flatten too wide in 'flatten'"
-        """
-        from convista.insight.doctor.examination import check
-
-        return check(
-            cast("Model", self),
-            data,
-            validation=validation,
-            history=history,
-            limits=limits,
-            quick=quick,
-            seed=seed,
-        )
 
     def trace(
         self,
@@ -143,31 +123,6 @@ class Questions:
         named = {"row": row, "col": col, "channel": channel, "position": position, "depth": depth}
         return trace(cast("Model", self), picture, layer, *cell, **named)
 
-    def attribute(
-        self,
-        picture: Any,
-        method: str = "grad_cam",
-        target: int | str | None = None,
-        layer: str | None = None,
-        **settings: Any,
-    ) -> Attribution:
-        """Return which parts of a picture the answer rests on; see :func:`convista.insight.attribute`.
-
-        Args:
-            picture: One picture, a path or an array, or another input of the model.
-            method: Such as ``"grad_cam"``, ``"integrated_gradients"`` or ``"occlusion"``.
-            target: The number or the name of a class; ``None`` is the class that is predicted.
-            layer: For Grad-CAM and its kin; ``None`` is the last convolution.
-            **settings: Of the method.
-
-        Raises:
-            ArgumentError: There is no such method, setting, class or layer.
-            ShapeError: The picture or the model has another shape.
-        """
-        from convista.insight.attribution import attribute
-
-        return attribute(cast("Model", self), picture, method, target, layer, **settings)
-
     def feature_maps(self, picture: Any, layer: str | None = None, data: Any = None) -> FeatureMaps:
         """Return what every layer, or one, makes of a picture; see :func:`convista.insight.feature_maps`."""
         from convista.insight.feature_map import feature_maps
@@ -187,6 +142,52 @@ class Questions:
         from convista.insight.excitation import excitations
 
         return excitations(cast("Model", self), data, layer, channel, n)
+
+    def check(
+        self,
+        data: Any = None,
+        *,
+        validation: Any = None,
+        history: Any = None,
+        limits: Limits | None = None,
+        quick: bool = False,
+        seed: int = 0,
+    ) -> Diagnosis:
+        """Examine the network, its data and its training; see :func:`convista.insight.check`.
+
+        Nothing of the model is changed. Without data only the architecture and the history are looked at.
+
+        Args:
+            data: Examples it learns from: ``(x, y)``, a ``Split``, a ``Dataset``, an array, or batches as for ``fit``.
+            validation: Examples it does not learn from, in the same forms.
+            history: ``None`` is ``model.history``; otherwise what ``fit`` returned, or a run folder.
+            limits: Thresholds; see :class:`convista.insight.Limits`.
+            quick: Leave out the short trainings of the learning-rate range test.
+            seed: Of the examples that are drawn and of everything that is tried.
+
+        Returns:
+            Findings with evidence, consequence and fix, the checks that were made and those that were not.
+
+        Raises:
+            ShapeError: The data does not fit the model, or the model knows no shape yet.
+            DataError: There are no examples, or labels outside the classes.
+
+        Example:
+            >>> from convista import architectures
+            >>> architectures.lecture_convnet_without_pooling().check().findings[0].title
+            "Flatten too wide in 'flatten'"
+        """
+        from convista.insight.doctor.examination import check
+
+        return check(
+            cast("Model", self),
+            data,
+            validation=validation,
+            history=history,
+            limits=limits,
+            quick=quick,
+            seed=seed,
+        )
 
     def maximize(
         self, layer: str | None = None, channel: int | None = None, class_: int | str | None = None, **options: Any
