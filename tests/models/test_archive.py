@@ -476,8 +476,12 @@ def test_foreign_files_instead_of_weights(path: Path) -> None:
     assert message(path, read_weights) == f"this is not a weight file but a Python pickle. {PICKLE}"
     path.write_bytes(b"weights!")
     assert message(path, read_weights) == (
-        "header: the header's length is at most 4194304 and ends inside the file. Received 2410398217333728631 bytes "
-        f"of 0. {DAMAGED}"
+        "this is not a weight file. Received a file that starts with b'weights!'. Weights come from .convista, "
+        ".safetensors, .pth of PyTorch and .h5 of Keras."
+    )
+    path.write_bytes((100).to_bytes(8, "little") + b"{")  # how a .safetensors begins, cut short
+    assert message(path, read_weights) == (
+        f"header: the header's length is at most 4194304 and ends inside the file. Received 100 bytes of 1. {DAMAGED}"
     )
 
 
