@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from convista.cli.attribute import METHODS
-from convista.insight import attribute, attribution_methods
+from convista.insight import attribute
+from convista.insight.attributions import methods as attribution_methods
 from convista.models import load_model
 
 

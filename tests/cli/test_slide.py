@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from convista.insight import slide
-from convista.insight.slides import LECTURE_INPUT, LECTURE_KERNEL
+from convista.insight.walks.sliding import LECTURE_INPUT, LECTURE_KERNEL
 
 
 @pytest.fixture(autouse=True)

@@ -41,7 +41,7 @@ def attribute(
 
     MODEL is a run folder or a .convista file. PICTURE is a file of any size; it is prepared as the model asks.
     """
-    from convista.insight.attribution import attribute as explain
+    from convista.insight.attributions.attribution import attribute as explain
     from convista.insight.drawing import check_folder
     from convista.insight.runs import RunFolder
     from convista.models import load_model

@@ -13,7 +13,7 @@ from convista.cli.program import Session, Verb
 from convista.cli.summary import Sizes
 
 if TYPE_CHECKING:
-    from convista.insight.derivations import Explanation
+    from convista.insight.derivations.explanation import Explanation
 
 FORMATS = ("text", "markdown", "html", "json")
 _SUFFIXES = {".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html", ".json": "json"}

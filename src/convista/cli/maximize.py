@@ -44,7 +44,7 @@ def maximize(
     MODEL is a run folder or a .convista file. The values are those before the last activation: of a class the logit.
     """
     from convista.cli.picture_file import picture_file
-    from convista.insight.maximization import gallery
+    from convista.insight.features.maximization import gallery
     from convista.insight.runs import RunFolder
     from convista.models import load_model
 

@@ -79,8 +79,8 @@ def slide(
     Without options it is the 5×5 example of lecture 001. A size alone, such as 5,5, is filled with small whole numbers.
     """
     from convista.errors import ArgumentError
-    from convista.insight.slides import LECTURE_INPUT, LECTURE_KERNEL
-    from convista.insight.slides import slide as slid
+    from convista.insight.walks.sliding import LECTURE_INPUT, LECTURE_KERNEL
+    from convista.insight.walks.sliding import slide as slid
 
     target = Path("slide.gif" if out is None else out)
     if out is None and target.exists():

@@ -39,7 +39,7 @@ def trace(
     a .convista file. PICTURE is a picture file, or a .npy file with one input.
     """
     from convista.insight.runs import RunFolder
-    from convista.insight.traces import trace as walk
+    from convista.insight.walks.tracing import trace as walk
     from convista.models import load_model
 
     _check_target(out, picture)

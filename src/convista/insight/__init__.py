@@ -6,12 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from convista.insight.attribution import Attribution as Attribution
-    from convista.insight.attribution import attribute as attribute
+    from convista.insight.attributions.attribution import Attribution as Attribution
+    from convista.insight.attributions.attribution import attribute as attribute
+    from convista.insight.attributions.sanity import SanityCheck as SanityCheck
+    from convista.insight.attributions.sanity import sanity_check as sanity_check
     from convista.insight.dense import DenseMatrix as DenseMatrix
     from convista.insight.dense import as_dense as as_dense
-    from convista.insight.derivations import Explanation as Explanation
-    from convista.insight.derivations import explain as explain
+    from convista.insight.derivations.explanation import Explanation as Explanation
+    from convista.insight.derivations.explanation import explain as explain
     from convista.insight.doctor.calibration import Calibration as Calibration
     from convista.insight.doctor.calibration import calibration as calibration
     from convista.insight.doctor.examination import check as check
@@ -20,62 +22,60 @@ if TYPE_CHECKING:
     from convista.insight.doctor.labels import Suspect as Suspect
     from convista.insight.doctor.labels import suspects as suspects
     from convista.insight.doctor.limits import Limits as Limits
-    from convista.insight.equivariance import Invariance as Invariance
-    from convista.insight.equivariance import invariance as invariance
-    from convista.insight.excitation import Excitations as Excitations
-    from convista.insight.excitation import excitations as excitations
-    from convista.insight.feature_map import FeatureMaps as FeatureMaps
-    from convista.insight.feature_map import feature_maps as feature_maps
-    from convista.insight.learned_filters import Filters as Filters
-    from convista.insight.learned_filters import filters as filters
-    from convista.insight.maximization import Maximized as Maximized
-    from convista.insight.maximization import gallery as gallery
-    from convista.insight.maximization import maximize as maximize
+    from convista.insight.features.equivariance import Invariance as Invariance
+    from convista.insight.features.equivariance import invariance as invariance
+    from convista.insight.features.excitation import Excitations as Excitations
+    from convista.insight.features.excitation import excitations as excitations
+    from convista.insight.features.feature_map import FeatureMaps as FeatureMaps
+    from convista.insight.features.feature_map import feature_maps as feature_maps
+    from convista.insight.features.learned_filters import Filters as Filters
+    from convista.insight.features.learned_filters import filters as filters
+    from convista.insight.features.maximization import Maximized as Maximized
+    from convista.insight.features.maximization import gallery as gallery
+    from convista.insight.features.maximization import maximize as maximize
     from convista.insight.reports.report import Report as Report
     from convista.insight.reports.report import report as report
-    from convista.insight.sanity import SanityCheck as SanityCheck
-    from convista.insight.sanity import sanity_check as sanity_check
-    from convista.insight.slides import Slide as Slide
-    from convista.insight.slides import slide as slide
-    from convista.insight.traces import Trace as Trace
-    from convista.insight.traces import trace as trace
     from convista.insight.variants import show_augmented as show_augmented
+    from convista.insight.walks.sliding import Slide as Slide
+    from convista.insight.walks.sliding import slide as slide
+    from convista.insight.walks.tracing import Trace as Trace
+    from convista.insight.walks.tracing import trace as trace
 
 _NAMES = {
-    "Attribution": "convista.insight.attribution",
+    "Attribution": "convista.insight.attributions.attribution",
     "Calibration": "convista.insight.doctor.calibration",
     "DenseMatrix": "convista.insight.dense",
     "Diagnosis": "convista.insight.doctor.findings",
-    "Excitations": "convista.insight.excitation",
-    "Explanation": "convista.insight.derivations",
-    "FeatureMaps": "convista.insight.feature_map",
-    "Filters": "convista.insight.learned_filters",
+    "Excitations": "convista.insight.features.excitation",
+    "Explanation": "convista.insight.derivations.explanation",
+    "FeatureMaps": "convista.insight.features.feature_map",
+    "Filters": "convista.insight.features.learned_filters",
     "Finding": "convista.insight.doctor.findings",
-    "Invariance": "convista.insight.equivariance",
+    "Invariance": "convista.insight.features.equivariance",
     "Limits": "convista.insight.doctor.limits",
-    "Maximized": "convista.insight.maximization",
+    "Maximized": "convista.insight.features.maximization",
     "Report": "convista.insight.reports.report",
-    "SanityCheck": "convista.insight.sanity",
-    "Slide": "convista.insight.slides",
+    "SanityCheck": "convista.insight.attributions.sanity",
+    "Slide": "convista.insight.walks.sliding",
     "Suspect": "convista.insight.doctor.labels",
-    "Trace": "convista.insight.traces",
+    "Trace": "convista.insight.walks.tracing",
     "as_dense": "convista.insight.dense",
-    "attribute": "convista.insight.attribution",
+    "attribute": "convista.insight.attributions.attribution",
     "calibration": "convista.insight.doctor.calibration",
     "check": "convista.insight.doctor.examination",
-    "excitations": "convista.insight.excitation",
-    "explain": "convista.insight.derivations",
-    "feature_maps": "convista.insight.feature_map",
-    "filters": "convista.insight.learned_filters",
-    "gallery": "convista.insight.maximization",
-    "invariance": "convista.insight.equivariance",
-    "maximize": "convista.insight.maximization",
+    "excitations": "convista.insight.features.excitation",
+    "explain": "convista.insight.derivations.explanation",
+    "feature_maps": "convista.insight.features.feature_map",
+    "filters": "convista.insight.features.learned_filters",
+    "gallery": "convista.insight.features.maximization",
+    "invariance": "convista.insight.features.equivariance",
+    "maximize": "convista.insight.features.maximization",
     "report": "convista.insight.reports.report",
-    "sanity_check": "convista.insight.sanity",
+    "sanity_check": "convista.insight.attributions.sanity",
     "show_augmented": "convista.insight.variants",
-    "slide": "convista.insight.slides",
+    "slide": "convista.insight.walks.sliding",
     "suspects": "convista.insight.doctor.labels",
-    "trace": "convista.insight.traces",
+    "trace": "convista.insight.walks.tracing",
 }
 
 __all__ = [*_NAMES]

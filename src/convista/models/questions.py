@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from convista.arguments import Shape
-    from convista.insight.attribution import Attribution
-    from convista.insight.derivations import Explanation
+    from convista.insight.attributions.attribution import Attribution
+    from convista.insight.derivations.explanation import Explanation
     from convista.insight.doctor.findings import Diagnosis
     from convista.insight.doctor.limits import Limits
-    from convista.insight.equivariance import Invariance
-    from convista.insight.excitation import Excitations
-    from convista.insight.feature_map import FeatureMaps
-    from convista.insight.learned_filters import Filters
-    from convista.insight.maximization import Maximized
-    from convista.insight.traces import Trace
+    from convista.insight.features.equivariance import Invariance
+    from convista.insight.features.excitation import Excitations
+    from convista.insight.features.feature_map import FeatureMaps
+    from convista.insight.features.learned_filters import Filters
+    from convista.insight.features.maximization import Maximized
+    from convista.insight.walks.tracing import Trace
     from convista.models.model import Model
 
 
@@ -44,7 +44,7 @@ class Questions:
             ArgumentError: There is no such method, setting, class or layer.
             ShapeError: The picture or the model has another shape.
         """
-        from convista.insight.attribution import attribute
+        from convista.insight.attributions.attribution import attribute
 
         return attribute(cast("Model", self), picture, method, target, layer, **settings)
 
@@ -72,7 +72,7 @@ class Questions:
 
         Source: lectures 000 and 002; see :func:`convista.insight.explain`.
         """
-        from convista.insight.derivations import explain
+        from convista.insight.derivations.explanation import explain
 
         return explain(cast("Model", self), layer, batch_size=batch_size, input_shape=input_shape)
 
@@ -118,20 +118,20 @@ class Questions:
 
         See :func:`convista.insight.trace`.
         """
-        from convista.insight.traces import trace
+        from convista.insight.walks.tracing import trace
 
         named = {"row": row, "col": col, "channel": channel, "position": position, "depth": depth}
         return trace(cast("Model", self), picture, layer, *cell, **named)
 
     def feature_maps(self, picture: Any, layer: str | None = None, data: Any = None) -> FeatureMaps:
         """Return what every layer, or one, makes of a picture; see :func:`convista.insight.feature_maps`."""
-        from convista.insight.feature_map import feature_maps
+        from convista.insight.features.feature_map import feature_maps
 
         return feature_maps(cast("Model", self), picture, layer, data)
 
     def filters(self, layer: str | None = None) -> Filters:
         """Return the kernels of a convolution, the first unless named; see :func:`convista.insight.filters`."""
-        from convista.insight.learned_filters import filters
+        from convista.insight.features.learned_filters import filters
 
         return filters(cast("Model", self), layer)
 
@@ -139,7 +139,7 @@ class Questions:
         self, data: Any, layer: str | None = None, channel: int | Sequence[int] | None = None, n: int = 9
     ) -> Excitations:
         """Return what excites a layer's channels most, and the patches; see :func:`convista.insight.excitations`."""
-        from convista.insight.excitation import excitations
+        from convista.insight.features.excitation import excitations
 
         return excitations(cast("Model", self), data, layer, channel, n)
 
@@ -193,12 +193,12 @@ class Questions:
         self, layer: str | None = None, channel: int | None = None, class_: int | str | None = None, **options: Any
     ) -> Maximized:
         """Seek the picture that excites a channel or a class most; see :func:`convista.insight.maximize`."""
-        from convista.insight.maximization import maximize
+        from convista.insight.features.maximization import maximize
 
         return maximize(cast("Model", self), layer, channel, class_, **options)
 
     def invariance(self, picture: Any, **options: Any) -> Invariance:
         """Follow answers and maps as a picture is shifted and turned; see :func:`convista.insight.invariance`."""
-        from convista.insight.equivariance import invariance
+        from convista.insight.features.equivariance import invariance
 
         return invariance(cast("Model", self), picture, **options)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convista.errors import ConvistaError
-from convista.insight.derivations import Explanation, LayerDerivation, explain
+from convista.insight.derivations.explanation import Explanation, LayerDerivation, explain
+from convista.insight.derivations.lines import Line
 from convista.insight.reports.markup import Html, details, listing, paragraph, table, together
 from convista.insight.reports.material import Material
 from convista.insight.reports.section import Section, section, without
 from convista.insight.reports.texts import say
-from convista.insight.worked_lines import Line
 from convista.shapes import times
 
 _NO_NUMBERS = range(0)

@@ -6,9 +6,10 @@ import numpy as np
 
 from convista.errors import ConvistaError
 from convista.insight.drawing import encoded, style
-from convista.insight.feature_map import FeatureMaps, LayerMaps, feature_maps
-from convista.insight.learned_filters import Filters
-from convista.insight.learned_filters import filters as filters_of
+from convista.insight.features.feature_map import FeatureMaps, LayerMaps, feature_maps
+from convista.insight.features.learned_filters import Filters
+from convista.insight.features.learned_filters import filters as filters_of
+from convista.insight.features.scales import Scale
 from convista.insight.reports.markup import (
     Html,
     drawing,
@@ -23,7 +24,6 @@ from convista.insight.reports.markup import (
 from convista.insight.reports.material import Material, percent
 from convista.insight.reports.section import Section, section, without
 from convista.insight.reports.texts import counted, say, short
-from convista.insight.scales import Scale
 from convista.shapes import times
 
 _MOST_FILTERS, _MOST_LAYERS, _MOST_CHANNELS = 64, 8, 12

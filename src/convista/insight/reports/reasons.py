@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convista.errors import ArgumentError, ConvistaError
-from convista.insight.attribution import Attribution, attribute
+from convista.insight.attributions.attribution import Attribution, attribute
 from convista.insight.reports.markup import (
     Html,
     drawing,
@@ -97,7 +97,7 @@ def overlay(found: Attribution) -> np.ndarray:
 
 
 def _drawn(found: Attribution) -> Html:
-    from convista.insight.attribution_figure import figure_of
+    from convista.insight.attributions.figure import figure_of
     from convista.insight.drawing import encoded
 
     return drawing(encoded(figure_of(found)), found.title, found.range)

@@ -1,0 +1,1 @@
+"""Which parts of a picture an answer rests on."""
