@@ -111,6 +111,7 @@ def test_classes_are_numbered_as_the_model_numbers_them(run, folder, convista, t
     )
 
 
+@pytest.mark.slow
 def test_splits_and_an_archive(run, tmp_path, models, convista, monkeypatch):
     monkeypatch.setenv("CONVISTA_HOME", str(tmp_path / "home"))
     for seed, (split, count) in enumerate({"train": 10, "val": 4, "test": 5}.items()):

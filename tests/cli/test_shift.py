@@ -21,6 +21,7 @@ def test_one_network(here, convista):
         assert image.size[0] == 1008
 
 
+@pytest.mark.slow
 def test_two_networks_and_json(here, convista):
     words = ("--against", here / "my run", "--pixels", 1, "--class", "3", "--ground", 0, "--out", "two.png", "--json")
     done = convista("shift", here / "my run", here / "my run" / "example.png", *words)

@@ -65,6 +65,7 @@ def _commands(out):
     return [line.strip() for line in out.partition("Try next:\n")[2].splitlines()]
 
 
+@pytest.mark.slow
 def test_printed_commands_run_as_printed(place, trained, convista):
     for command in _commands(trained[1].out):
         words = shlex.split(command)
@@ -142,6 +143,7 @@ def test_a_saved_run_goes_on_learning(place, tmp_path, convista, no_figures):
     assert done.document["history"]["loss"][0] < before[1]
 
 
+@pytest.mark.slow
 def test_own_npz_file(tmp_path, models, convista, monkeypatch, no_figures):
     random = np.random.default_rng(0)
     y = np.sort(random.integers(0, 2, 64))
@@ -311,6 +313,7 @@ def test_a_learning_rate_that_cannot_be(convista, rate):
     assert convista("train", "digits", "--lr", rate).code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code", "word"), [(signal.SIGINT, 130, "Interrupted"), (signal.SIGTERM, 143, "Asked to end")]
 )
@@ -336,6 +339,7 @@ def test_a_signal_keeps_what_was_learned(tmp_path, models, convista, monkeypatch
     assert load_model(out / "model.convista").predict(np.zeros((1, 8, 8, 1), np.uint8)).shape == (1, 10)
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_real_program(tmp_path, models):
     words = ["train", "digits", "--model", f"{models}:small", "--epochs", "100000", "--out", "a"]
     process = subprocess.Popen(

@@ -95,6 +95,7 @@ def test_the_commonest_size(classes, tmp_path):
     assert image_folder(tmp_path).image_shape == (256, 256, 3)
 
 
+@pytest.mark.slow
 def test_fit_evaluate_predict(splits):
     found = image_folder(splits, batch_size=8, seed=2)
     network = model()
@@ -114,6 +115,7 @@ def test_fit_evaluate_predict(splits):
     np.testing.assert_allclose(network.predict(path), network.predict(x[:1]), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_same_bits_whatever_the_threads_and_when_taken_up_again(splits):
     def trained(workers, keep_bytes, *epochs):
         network = model()
@@ -209,6 +211,7 @@ def real(data_folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_few_hundred_real_pictures(data_folder, tmp_path):
     from convista.data.archives import tar_members
 

@@ -66,6 +66,7 @@ def test_features_are_centred_scaled_and_whitened_as_in_keras():
         assert np.abs(ours.standardize(X) - X).max() > 0.01
 
 
+@pytest.mark.slow
 def test_the_lectures_call_trains_inside_the_compiled_steps():
     generator = ImageDataGenerator(**LECTURE)
     generator.fit(X)

@@ -157,6 +157,7 @@ def test_any_number_of_pictures(library, batch) -> None:
     check((batch, 18, 18, 3), (3, 3, 3, 12), BlockGeometry(PLAIN, (2, 2), relu=True))
 
 
+@pytest.mark.slow
 @hypothesis.given(blocks(), st.integers(0, 99))
 @hypothesis.settings(max_examples=12)
 def test_any_block_equals_the_loops(library, case, seed) -> None:

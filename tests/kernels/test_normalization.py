@@ -91,6 +91,7 @@ def test_it_equals_the_loops(instruction_set, shape, real, geometry) -> None:
     check(shape, geometry, real=real)
 
 
+@pytest.mark.slow
 @hypothesis.given(
     st.lists(st.integers(1, 6), max_size=3), st.integers(2, 8), st.integers(1, 40), st.booleans(), st.integers(0, 99)
 )
@@ -120,6 +121,7 @@ def test_strange_numbers_stay_in_their_channel(instruction_set, strange) -> None
     assert not np.isfinite(touched[1][17])
 
 
+@pytest.mark.slow
 def test_what_does_not_count_may_be_anything(instruction_set) -> None:
     x, scale, offset, mask = arguments((6, 5, 20), real=4)
     alone = native.normalization(x[:4], scale, offset, mask[:4], RELU)

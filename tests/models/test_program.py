@@ -86,6 +86,7 @@ def places(model, training):
     return [block.places for block in found.values()]
 
 
+@pytest.mark.slow
 @native
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("name", NETWORKS)
@@ -116,6 +117,7 @@ def test_pooled_values_are_the_same_to_the_bit(name, monkeypatch):
     np.testing.assert_array_equal(fast, model.apply(model.params, model.state, x)[0])
 
 
+@pytest.mark.slow
 @native
 @pytest.mark.parametrize(
     ("sizes", "convolution", "pooling"),
@@ -175,6 +177,7 @@ def test_a_layer_used_twice_is_a_block_twice():
     np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_warpings_in_a_row_are_one_and_the_same_as_in_fit():
     layers = [RandomRotation(0.1), RandomTranslation(0.2, 0.1), RandomFlip(), RandomZoom(0.2, fill_mode="wrap")]
     model = Sequential([Input((9, 8, 2)), *layers])
@@ -210,6 +213,7 @@ RECTIFIED = {
 }
 
 
+@pytest.mark.slow
 @native
 @pytest.mark.parametrize("name", RECTIFIED)
 def test_a_normalisation_does_the_relu_behind_it(name, monkeypatch):

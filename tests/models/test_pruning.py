@@ -200,6 +200,7 @@ LISTENERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_it_computes_what_the_large_one_does_when_nobody_listens(name):
     model = with_random_weights(NETWORKS[name]())
@@ -302,6 +303,7 @@ def test_batch_normalization_over_rows_keeps_its_numbers():
     assert small.params["batch_normalization"]["gamma"].shape == (5,)
 
 
+@pytest.mark.slow
 def test_it_saves_loads_and_learns_like_any_other(tmp_path):
     model = with_random_weights(chain())
     model.classes = ("a", "b", "c")

@@ -31,6 +31,7 @@ def test_the_backbone_is_kept_and_the_head_is_new():
     assert with_new_head(new, 6).output_shape == (None, 6)
 
 
+@pytest.mark.slow
 def test_feature_maps_are_averaged():
     features = architectures.resnet18((32, 32, 3), include_top=False, small_pictures=True)
     model = with_new_head(features, 3)
@@ -73,6 +74,7 @@ def test_messages(make, message):
     assert str(error.value) == message
 
 
+@pytest.mark.slow
 def test_a_standardized_input_is_what_one_would_have_computed_by_hand(tmp_path):
     model = architectures.resnet18((16, 16, 3), 4, seed=2, small_pictures=True)
     model.classes = ("a", "b", "c", "d")

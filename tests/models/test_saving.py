@@ -74,6 +74,7 @@ def path(tmp_path):
 # --- round trips ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_chain_comes_back_whole(path):
     model = chain()
     model.fit(X, Y, batch_size=4, epochs=2, verbose=0)
@@ -108,6 +109,7 @@ def test_shared_layers_and_several_ends_come_back(path):
     assert loaded.predict({"first": x[0], "input_1": x[1]})[0].shape == (4, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "optimizer",
     [

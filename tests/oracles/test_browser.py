@@ -23,6 +23,7 @@ SOUND = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>sou
 <img alt="fine" src="PIXEL"><a href="#a">found</a></body></html>""".replace("PIXEL", PIXEL)
 
 
+@pytest.mark.slow
 def test_faults_are_noticed(tmp_path):
     page = tmp_path / "faults.html"
     page.write_text(FAULTS, encoding="utf-8")
@@ -44,6 +45,7 @@ def test_faults_are_noticed(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_sound_page_has_no_problems(tmp_path):
     page = tmp_path / "sound.html"
     page.write_text(SOUND, encoding="utf-8")
@@ -53,6 +55,7 @@ def test_a_sound_page_has_no_problems(tmp_path):
     assert opened().console(page) == []
 
 
+@pytest.mark.slow
 def test_a_blocked_request_is_heard_of(tmp_path):
     policy = """<meta http-equiv="Content-Security-Policy" content="default-src 'none'">"""
     page = tmp_path / "blocked.html"

@@ -47,6 +47,7 @@ def model(loss="sparse_categorical_crossentropy", seed=1):
     return found
 
 
+@pytest.mark.slow
 def test_mixing_is_the_sum_of_two_pictures_with_the_larger_share_first():
     mixed, mixture = jax.jit(MixUp(1.0).mix)(BATCH, KEY)
     share = np.asarray(mixture.share)
@@ -73,6 +74,7 @@ def test_shares_come_from_beta(alpha):
     np.testing.assert_allclose(((share - 0.5) ** 2).mean(), 1 / (4 * (2 * alpha + 1)), rtol=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "targets"),
     [
@@ -121,6 +123,7 @@ def test_what_fit_sees_is_what_the_layers_make():
     np.testing.assert_allclose(network.history.history["loss"], [np.mean(wanted)], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_validation_sees_the_pictures_as_they_are():
     layers = [RandomRotation(0.5), Cutout(6), MixUp()]
     network = model()
@@ -131,6 +134,7 @@ def test_validation_sees_the_pictures_as_they_are():
     np.testing.assert_allclose(history["val_loss"][-1], np.mean(wanted), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_seed_learns_the_same_and_another_seed_something_else():
     layers = [RandomRotation(0.2), RandomZoom(0.2), MixUp()]
 
@@ -177,6 +181,7 @@ def test_a_second_fit_with_the_same_augmentation_keeps_its_program():
     assert network._augmented[1] is not trainer
 
 
+@pytest.mark.slow
 def test_generators_are_augmented_too():
     network = model()
     network.fit(
@@ -190,6 +195,7 @@ def test_neighbours_that_can_be_one_warp_are_grouped():
     assert [(place, len(group)) for place, group in groups(layers)] == [(0, 2), (2, 1), (3, 1), (4, 1), (5, 1)]
 
 
+@pytest.mark.slow
 def test_augment_returns_what_training_would_see():
     layers = [RandomRotation(0.1), Cutout(2)]
     np.testing.assert_array_equal(augment(layers, X, KEY), Augmentations(tuple(layers))(BATCH, KEY)[0].x)

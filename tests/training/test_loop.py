@@ -126,6 +126,7 @@ def test_nothing_is_compiled_twice():
     assert programs["run", 4]._cache_size() == 2
 
 
+@pytest.mark.slow
 def test_the_partial_last_batch_is_a_batch_of_exactly_these_rows():
     model = net("sgd")
     fit(model, x=X[:8], y=Y[:8], shuffle=False)
@@ -385,6 +386,7 @@ def test_validation_frequency():
 # --- weights -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_weights_weigh_the_loss():
     expected = after(sample_weight=np.where(Y == 1, 3.0, 1.0))
     assert after(class_weight={1: 3.0}) == expected

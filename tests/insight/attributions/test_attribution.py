@@ -191,6 +191,7 @@ def test_a_share_is_of_what_is_positive() -> None:
     assert str(error.value) == "share: the region has the map's shape (24, 24). Received shape (3, 24)."
 
 
+@pytest.mark.slow
 def test_a_figure_is_saved_and_shown(tmp_path) -> None:
     x, _, _ = planted.pictures(1, seed=7)
     model = planted.built()
@@ -222,6 +223,7 @@ def convnet() -> Model:
     return convista.architectures.get("lecture-convnet")((28, 28, 1), 10, seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_the_second_question_is_answered_at_once(method: str) -> None:
     """Goal: 0.3 s on a quiet machine; nothing is compiled for another picture or class."""

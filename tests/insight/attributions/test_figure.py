@@ -53,6 +53,7 @@ def test_zero_is_in_the_middle_of_maps_with_signs() -> None:
     assert figure.axes[0].images[0].get_array().shape == (9, 8, 3)
 
 
+@pytest.mark.slow
 def test_sequences_have_lines_or_a_strip() -> None:
     few, many = (figure_of(found((30, channels), "occlusion")) for channels in (2, 5))
     assert len(few.axes[0].lines) == 2
@@ -94,6 +95,7 @@ def test_what_is_no_picture_is_stretched_and_said_to_be(values, name: str) -> No
         np.testing.assert_allclose(shown, 200 / 255)
 
 
+@pytest.mark.slow
 def test_the_same_bytes_twice() -> None:
     assert encoded(figure_of(found((9, 8, 1), "saliency"))) == encoded(figure_of(found((9, 8, 1), "saliency")))
 

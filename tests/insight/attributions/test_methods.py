@@ -62,6 +62,7 @@ def test_every_method_is_listed_with_its_paper_and_its_meaning() -> None:
     assert all(kind.source and kind.meaning for kind in METHODS.values())
 
 
+@pytest.mark.slow
 def test_saliency_is_the_gradient_by_finite_differences() -> None:
     model = network("tanh")  # smooth: a relu that turns within the step would spoil the difference, not the gradient
     found = attribute(model, X, "saliency", target=1)

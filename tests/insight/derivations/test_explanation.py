@@ -125,6 +125,7 @@ def check_sizes(layer: LayerDerivation) -> None:
         assert any(said.startswith("It keeps the shape") for said in layer.remarks)
 
 
+@pytest.mark.slow
 @EVERY_NETWORK
 def test_lines_agree_with_what_the_model_says(name):
     model = network(name)

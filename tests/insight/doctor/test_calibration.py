@@ -71,6 +71,7 @@ def test_hand_made():
     assert calibration([[0.9, 0.1]] * 10, np.eye(2)[[0] * 6 + [1] * 4]).error == found.error
 
 
+@pytest.mark.slow
 def test_as_text_data_and_figure(tmp_path):
     found = calibration(*honest(300))
     assert json.loads(json.dumps(found.to_dict()))["bins"][0]["low"] == 0

@@ -26,6 +26,7 @@ from convista.layers import (
 )
 
 
+@pytest.mark.slow
 def test_a_sound_network_has_no_findings(sound, digits):
     found = sound.check(digits.train, validation=digits.test)
     assert found.findings == ()
@@ -49,6 +50,7 @@ def test_a_sound_network_with_batch_normalisation_has_none_either(digits):
     assert found.skipped == ()
 
 
+@pytest.mark.slow
 def test_the_model_stays_as_it_is(copy, digits):
     weights, state, optimizer = copy.get_weights(), copy.train_state.step, copy.learning_rate
     copy.check(digits.train, validation=digits.test)
@@ -58,6 +60,7 @@ def test_the_model_stays_as_it_is(copy, digits):
     assert not any(np.asarray(leaf).any() for leaf in opt_state)
 
 
+@pytest.mark.slow
 def test_the_same_answer_each_time(copy, digits):
     copy.learning_rate = 3.0
     copy.compile("sgd", "sparse_categorical_crossentropy")
@@ -79,6 +82,7 @@ def test_quick_leaves_out_what_trains(copy, digits):
     assert found.range_test is None
 
 
+@pytest.mark.slow
 def test_a_dataset_brings_its_validation(digits):
     model = architectures.digits_convnet(seed=0)
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -89,11 +93,13 @@ def test_a_dataset_brings_its_validation(digits):
     assert reason.startswith("the network is right on ")
 
 
+@pytest.mark.slow
 def test_a_limit_can_be_changed(sound, digits):
     found = sound.check(digits.train, limits=convista.insight.Limits(flatten_share=0.1, flatten_parameters=1_000))
     assert [one.title for one in found.findings] == ["Flatten too wide in 'flatten'"]
 
 
+@pytest.mark.slow
 def test_branches_sequences_and_mixed_precision(digits):
     x = Input((8, 8, 1))
     first = Conv2D(8, 3, padding="same", activation="relu")(x)
@@ -108,6 +114,7 @@ def test_branches_sequences_and_mixed_precision(digits):
     assert len(series.check(rows, quick=True).checked) >= 10
 
 
+@pytest.mark.slow
 def test_a_regression_is_asked_what_can_be_asked(digits):
     model = Sequential([Input((8, 8, 1)), Flatten(), Dense(4, activation="relu"), Dense(1)], seed=0)
     model.compile("adam", "mse")

@@ -17,11 +17,13 @@ def compiled(model, optimizer):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [Adam(), Adam(0.01), SGD(0.1), Adam(CosineDecay(0.003, 1000))])
 def test_sound_rates(optimizer, only, copy, digits):
     assert only("learning rate", compiled(copy, optimizer), digits.train) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimizer", "word"),
     [
@@ -43,6 +45,7 @@ def test_rates_too_high_and_too_low(optimizer, word, only, copy, digits):
     assert found.fix.verified.startswith("after 80 steps of 32 examples from the same weights the loss was ")
 
 
+@pytest.mark.slow
 def test_the_proposed_rate_is_no_finding(only, copy, digits):
     (found,) = only("learning rate", compiled(copy, Adam(3.0)), digits.train)
     again = compiled(copy, Adam(found.evidence.numbers["proposed"]))
@@ -59,6 +62,7 @@ def test_a_rate_of_nothing(only, copy, digits):
         only("learning rate", compiled(copy, SGD(0.0)), digits.train)
 
 
+@pytest.mark.slow
 def test_the_figure(patient, copy, digits, tmp_path):
     found = copy.check(digits.train).range_test
     assert found.rates.shape == found.losses.shape

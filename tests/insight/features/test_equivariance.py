@@ -154,6 +154,7 @@ def test_answers_are_those_of_predict() -> None:
         assert curve.number == int(model.predict(picture[None]).argmax())
 
 
+@pytest.mark.slow
 def test_sequences_and_volumes_are_shifted(tmp_path) -> None:
     series = Sequential([Input((24, 2)), Conv1D(3, 5, name="c"), GlobalAveragePooling1D(), Dense(2, "softmax")], seed=0)
     found = series.invariance(np.random.default_rng(0).normal(size=(24, 2)))
@@ -182,6 +183,7 @@ def texts(figure) -> list[str]:
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
+@pytest.mark.slow
 def test_text_data_figure_and_notebook(tmp_path) -> None:
     networks = [convolutional("one"), convolutional("one"), dense()]
     found = invariance(networks, object_on_plain_ground(), shift=3)

@@ -134,6 +134,7 @@ def texts(figure) -> list[str]:
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
+@pytest.mark.slow
 def test_figures_say_what_they_show(tmp_path) -> None:
     model, pictures = planted()
     said = texts(model.excitations(pictures, "cross").figure())

@@ -169,6 +169,7 @@ def test_one_output_unit_has_two_classes() -> None:
     np.testing.assert_allclose(yes, np.sign(np.asarray(model.params["dense"]["kernel"])[:, 0]), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_sequences_volumes_and_mixed_precision(tmp_path) -> None:
     series = Sequential([Input((20, 2)), Conv1D(2, 5, activation="relu", name="c"), Flatten(), Dense(2)], seed=0)
     volume = Sequential([Input((5, 6, 7, 1)), Conv3D(2, 3, name="c"), Flatten(), Dense(2)], seed=0)
@@ -181,6 +182,7 @@ def test_sequences_volumes_and_mixed_precision(tmp_path) -> None:
         assert found.save(tmp_path / f"{number}.png").exists()
 
 
+@pytest.mark.slow
 def test_networks_that_rescale_and_networks_for_all_sizes() -> None:
     model = Sequential([Input((6, 6, 3)), Rescaling(1 / 255), Conv2D(2, 3, name="c"), Flatten(), Dense(2)], seed=0)
     found = model.maximize("c", 0)

@@ -45,6 +45,7 @@ def text(request):
     return request.getfixturevalue(request.param).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_page_is_well_formed_and_semantic(text):
     document = Document(text)
     assert document.problems == []

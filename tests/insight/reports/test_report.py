@@ -190,6 +190,7 @@ def test_the_confused_pair_counts_both_ways():
     assert confused_pair(judgement([0, 1, 1, 2], [b, c, a, c])) == (0, 1)
 
 
+@pytest.mark.slow
 def test_data_given_and_data_found_give_the_same_page(finished, page):
     assert report(RunFolder.open(finished), load("digits")).html == page.html
 
@@ -237,6 +238,7 @@ def test_data_that_cannot_be_loaded_leaves_what_the_run_wrote_down(copied):
     assert "Only the network and its training were examined" in text
 
 
+@pytest.mark.slow
 def test_a_model_alone(copied, no_doctor):
     for file in copied.iterdir():
         if file.name != "model.convista":
@@ -247,6 +249,7 @@ def test_a_model_alone(copied, no_doctor):
     assert report(copied, "digits").title == "sequential on digits"
 
 
+@pytest.mark.slow
 def test_history_csv_stands_in_for_the_record(copied, no_doctor):
     (copied / "run.json").unlink()
     page = report(copied, "digits")
@@ -308,6 +311,7 @@ def replaced(tree, path, value):
     return copy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [("interrupted", "The training was interrupted;"), ("diverged", "The training diverged: its loss was no longer")],
@@ -371,6 +375,7 @@ def test_examples_that_are_no_pictures(tmp_path, noise, shape, layer):
     assert "Of 60 examples that it had never seen" in words(page)
 
 
+@pytest.mark.slow
 def test_many_classes_are_drawn_and_the_worst_come_first(tmp_path, noise, no_doctor):
     names = tuple(f"class {number}" for number in range(30))
     model = Sequential([Input((8, 8, 3)), Flatten(), Dense(30, activation="softmax")], seed=0)
@@ -387,6 +392,7 @@ def test_many_classes_are_drawn_and_the_worst_come_first(tmp_path, noise, no_doc
     assert "One of them could not be asked: " in words(page)  # no convolution, so no Grad-CAM
 
 
+@pytest.mark.slow
 def test_a_network_without_mistakes(copied, no_doctor):
     digits, model = load("digits"), load_model(copied / "model.convista")
     right = model.predict(digits.test.x, verbose=0).argmax(axis=1) == digits.test.y
@@ -407,6 +413,7 @@ def test_data_of_another_size(copied, noise):
     )
 
 
+@pytest.mark.slow
 def test_mixed_precision(copied, no_doctor):
     model = load_model(copied / "model.convista")
     model.policy = "mixed_bfloat16"

@@ -56,6 +56,7 @@ def test_the_frame_lies_where_the_kernel_does(corner):
     assert axes.get_ylim() == (4.5, -1.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "shape", "cell", "drawn"),
     [

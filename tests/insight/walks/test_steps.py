@@ -176,6 +176,7 @@ def test_values_that_are_only_moved_say_where_from():
     assert {found.winner for found in zeros} == {None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "layer",
     [L.Lambda(lambda x: x * 2), L.Resizing(4, 4), L.UpSampling2D(2, interpolation="bilinear"), L.RandomCrop(5, 5)],

@@ -150,6 +150,7 @@ def test_dense_lists_the_largest_contributions_before_flatten():
     assert float(first[4].replace("−", "-")) == pytest.approx(weight, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_slices_of_a_volume_and_taps_of_a_transposed_convolution():
     volume = Sequential([Input((3, 3, 3, 1)), Conv3D(1, 2, name="box")], seed=0)
     text = str(volume.trace(np.ones((3, 3, 3, 1), np.float32), "box", 0, 0, 0))
