@@ -86,7 +86,7 @@ inline void measure_chunk(const NormalizationGeometry& g, const Chunks& chunks, 
   double total = 0;
   const float* base = nullptr;
   visit_chunk(g, chunks, mask, chunk, [&](int64_t first, int64_t last, float weight) {
-    if (weight == 0) return;  // rows that only fill up a batch may hold anything
+    if (weight == 0) return;  // rows that only fill up a batch count for nothing
     if (base == nullptr) base = x + first * g.channels;
     total += static_cast<double>(weight) * static_cast<double>(last - first);
     const Vector weights = fill(weight);

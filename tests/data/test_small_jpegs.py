@@ -95,6 +95,19 @@ def test_other_files_are_left_to_pillow(tmp_path, name):
     assert open_small_jpeg(path) is None
 
 
+def test_an_orientation_behind_the_frame_is_seen(tmp_path):
+    data = encoded(noise(), exif=TURNED)
+    begin = data.index(b"\xff\xe1")
+    end = begin + 2 + int.from_bytes(data[begin + 2 : begin + 4], "big")
+    plain = data[:begin] + data[end:]
+    scan = plain.index(b"\xff\xda")
+    path = tmp_path / "turned.jpg"
+    path.write_bytes(plain)
+    assert open_small_jpeg(path) is not None
+    path.write_bytes(plain[:scan] + data[begin:end] + plain[scan:])
+    assert open_small_jpeg(path) is None
+
+
 def test_what_is_no_file_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")  # opening it would wait for ever
     assert open_small_jpeg(tmp_path / "pipe.jpg") is None

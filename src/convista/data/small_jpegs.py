@@ -14,9 +14,9 @@ MOST_PIXELS = 1 << 16
 """256×256: beyond that the decoding itself takes 1 ms, and what is saved, 65 µs of a core, no longer counts."""
 
 _BEGIN = b"\xff\xd8\xff"
-_FRAMES = (0xC0, 0xC1, 0xC2)
-# JFIF, tables, comments. Anything else may say something about the pixels, such as their orientation or colours.
-_PASSED_OVER = (0xE0, 0xDB, 0xC4, 0xFE)
+_FRAMES, _SCAN = (0xC0, 0xC1, 0xC2), 0xDA
+# JFIF, tables, restart intervals, comments. Anything else may say something about the pixels, such as their orientation or colours.
+_PASSED_OVER = (0xE0, 0xDB, 0xC4, 0xDD, 0xFE)
 _MODES = {1: "L", 3: "RGB"}
 _EIGHT_BIT = 8
 
@@ -69,15 +69,18 @@ def _frame(data: bytes) -> tuple[str, tuple[int, int]] | None:
     """Return mode and (width, height) as a plain JPEG's header says them."""
     if not data.startswith(_BEGIN):
         return None
-    at, last = 2, len(data) - 10
+    found, at, last = None, 2, len(data) - 10
     while at <= last and data[at] == 0xFF:
         marker = data[at + 1]
-        if marker in _FRAMES:
+        if marker == _SCAN:
+            return found
+        if marker in _FRAMES and found is None:
             height, width = data[at + 5] << 8 | data[at + 6], data[at + 7] << 8 | data[at + 8]
             mode = _MODES.get(data[at + 9])
-            fits = data[at + 4] == _EIGHT_BIT and 0 < height * width <= MOST_PIXELS
-            return (mode, (width, height)) if fits and mode is not None else None
-        if marker not in _PASSED_OVER:
+            if data[at + 4] != _EIGHT_BIT or not 0 < height * width <= MOST_PIXELS or mode is None:
+                return None
+            found = mode, (width, height)
+        elif marker not in _PASSED_OVER:
             return None
         at += 2 + (data[at + 2] << 8 | data[at + 3])
     return None
