@@ -15,7 +15,7 @@ MOST_PIXELS = 1 << 16
 
 _BEGIN = b"\xff\xd8\xff"
 _FRAMES, _SCAN = (0xC0, 0xC1, 0xC2), 0xDA
-# JFIF, tables, restart intervals, comments. Anything else may say something about the pixels, such as their orientation or colours.
+# JFIF, tables, restart intervals, comments. Anything else may say something about the pixels: orientation, colours.
 _PASSED_OVER = (0xE0, 0xDB, 0xC4, 0xDD, 0xFE)
 _MODES = {1: "L", 3: "RGB"}
 _EIGHT_BIT = 8
