@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,7 +106,12 @@ class Graph:
 
     def shapes(self) -> list[Shape]:
         """Return the output shape of every node, without the batch axis."""
-        return infer(self.nodes)
+        return list(self._shapes)
+
+    # A graph does not change, and `predict` asks three times: half of its time for one picture.
+    @functools.cached_property
+    def _shapes(self) -> tuple[Shape, ...]:
+        return tuple(infer(self.nodes))
 
     def init(self, key: jax.Array) -> tuple[Tree, Tree]:
         """Return ``(params, state)``: for each layer that has any, its arrays by name."""
