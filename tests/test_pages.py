@@ -72,9 +72,13 @@ def test_examples_give_what_they_show(name, tmp_path, monkeypatch):
     assert not failed
 
 
-def test_the_readme_example_on_digits_runs(tmp_path, monkeypatch):
+def test_the_readme_examples_on_digits_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.new("RGBA", (50, 30), "white").save("photo.png")
     text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
-    example = next(block for block in blocks(text) if 'load("digits")' in block)
-    exec(compile(example.replace("epochs=10", "epochs=1"), "README.md", "exec"), {})  # noqa: S102 - our own page
+    found = [block for block in blocks(text) if 'load("digits")' in block or "model.explain()" in block]
+    assert len(found) == 2
+    names = {}
+    for block in found:
+        exec(compile(block.replace("epochs=10", "epochs=1"), "README.md", "exec"), names)  # noqa: S102 - our own page
+    assert {path.name for path in tmp_path.glob("*.png")} == {"photo.png", "maps.png", "why.png"}
