@@ -65,6 +65,4 @@ def test_every_verb_keeps_the_picture(place, tmp_path, monkeypatch, convista, wo
     assert (tmp_path / "photo.png").read_bytes() == before
     if verb != "maximize":
         done = convista(verb, place / "my run", *rest, "--out", "why.jpg")
-        assert done.err == (
-            "Error: --out: a figure is written as a PNG file. Received why.jpg. Write --out why.png.\n"
-        )
+        assert done.err == "Error: --out: a figure is written as a PNG file. Received why.jpg. Write --out why.png.\n"
