@@ -299,3 +299,11 @@ def test_the_ground_is_rounded_once() -> None:
     found = invariance(reading(False), picture, shift=2, angles=(45,), scales=(0.5,), ground=99.6)
     for change in found.changes:
         assert change.pictures[0].max() == 100
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint16, np.float16, np.float32])
+def test_a_ground_for_pictures_of_every_dtype(dtype) -> None:
+    found = invariance(dense(), np.zeros((20, 20, 1), dtype), shift=2, angles=(), scales=(), ground=1)
+    assert found.changes[0].pictures[0].max() == 1
+    with pytest.raises(ArgumentError, match="ground is one of the picture's values"):
+        invariance(dense(), np.zeros((20, 20, 1), dtype), shift=2, ground=1.7e308)

@@ -507,21 +507,30 @@ def _numbers(given: Sequence[float] | None, usual: Sequence[float], name: str) -
 
 def _ground(picture: np.ndarray, given: float | None) -> np.ndarray:
     """Return what comes in at the sides in each channel, as the picture's dtype holds it."""
-    whole = picture.dtype.kind in "iu"
+    whole = picture.dtype.kind in "iub"
     if given is None:
         around = _border(picture)
     else:
-        limits = np.iinfo(picture.dtype) if whole else np.finfo(picture.dtype)
+        least, most = _limits(picture.dtype)
         value = arguments.number(given, "ground", where="invariance")
-        if not limits.min <= value <= limits.max:
+        if not least <= value <= most:
             raise ArgumentError(
-                f"ground is one of the picture's values, from {limits.min} to {limits.max}",
+                f"ground is one of the picture's values, from {least} to {most}",
                 where="invariance",
                 received=f"ground={given!r}",
                 fix="Leave it out for the median of the picture's border",
             )
         around = np.full(picture.shape[-1], value, np.float64)
     return np.rint(around) if whole else around
+
+
+def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """Return the least and the greatest value that an array of a dtype can hold."""
+    if dtype.kind == "b":
+        return 0, 1
+    if dtype.kind in "iu":
+        return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    return float(np.finfo(dtype).min), float(np.finfo(dtype).max)
 
 
 def _border(picture: np.ndarray) -> np.ndarray:
