@@ -36,7 +36,7 @@ def test_several_channels_and_json(here, convista):
         ((), "Received neither. Write --class NAME, or --layer NAME --channel NUMBER."),
         (("--layer", "conv2d"), "Received --layer conv2d. Write"),
         (("--layer", "conv2d", "--channel", "0", "--class", "1"), "Received --class 1 --layer conv2d --channel 0."),
-        (("--class", "ten"), "a class is one of the model's 10, by number or name"),
+        (("--class", "ten"), "class_ is the name or the number of a class"),
         (("--class", "1", "--blur", "3"), "3.0 is not in the range 0<=x<=1.5"),
         (("--class", "1", "--out", "a.gif"), "a figure is written as a PNG file"),
     ],

@@ -35,7 +35,7 @@ def test_two_networks_and_json(here, convista):
     ("words", "code", "message"),
     [
         (("--pixels", "8"), 2, "a shift leaves a part of the picture"),
-        (("--class", "ten"), 2, "a class is one of the model's 10, by number or name"),
+        (("--class", "ten"), 2, "class_ is the name or the number of a class"),
         (("--out", "a.pdf"), 2, "a figure is written as a PNG file"),
         (("--against", "nothing"), 3, "nothing"),
     ],

@@ -57,7 +57,7 @@ def test_numbers_of_a_sequence(convista, tmp_path):
         (
             ("--layer", "conv2d", "--out", "walk.jpg"),
             2,
-            "Error: --out: the walk is drawn as a .png file. Received walk.jpg. Name it walk.png.\n",
+            "Error: --out: a figure is written as a PNG file. Received walk.jpg. Write --out walk.png.\n",
         ),
         (
             ("--layer", "conv2d", "--out", "my run/example.png"),

@@ -41,34 +41,14 @@ def attribute(
 
     MODEL is a run folder or a .convista file. PICTURE is a file of any size; it is prepared as the model asks.
     """
+    from convista.cli.class_name import class_named
+    from convista.cli.picture_file import picture_file
     from convista.insight.attributions.attribution import attribute as explain
-    from convista.insight.drawing import check_folder
     from convista.insight.runs import RunFolder
     from convista.models import load_model
 
-    file = Path(f"{Path(picture).stem}-{method}.png" if out is None else out)
-    _check_target(file, picture, named=out is not None)
-    check_folder(file)
+    file = picture_file(out, f"{Path(picture).stem}-{method}.png", picture)
     network = load_model(RunFolder.open(model).model)
-    found = explain(network, picture, method, _target(target, network.classes), layer)
+    found = explain(network, picture, method, class_named(target, network.classes), layer)
     found.save(file)
     session.show(f"{file}\n{found}", {"model": model, "picture": picture, "saved": str(file), **found.to_dict()})
-
-
-def _target(text: str | None, classes: tuple[str, ...] | None) -> int | str | None:
-    """Return the class that a word names: its name, or else its number."""
-    if text is not None and text not in (classes or ()) and text.isdecimal():
-        return int(text)
-    return text
-
-
-def _check_target(file: Path, picture: str, *, named: bool) -> None:
-    from convista.errors import ArgumentError
-
-    if file.exists() and (not named or (Path(picture).exists() and file.samefile(picture))):
-        raise ArgumentError(
-            "the picture itself is not overwritten" if named else "nothing is overwritten unless it is named",
-            where="--out",
-            received=f"{file}, which exists",
-            fix="Name another file with --out" if named else f"Add --out {file} to replace it",
-        )

@@ -42,7 +42,7 @@ def excite(
     from convista.insight.runs import RunFolder
     from convista.models import load_model
 
-    target = picture_file(out, "excite.png")
+    target = picture_file(out, "excite.png", data)
     network = load_model(RunFolder.open(model).model)
     chosen = choose_data(data, offline=offline, pictures=as_taken_by(network, data, Pictures(batch_size=batch_size)))
     found = excitations(network, chosen, layer, channel or None, n, batch_size)

@@ -46,7 +46,7 @@ def maps(
     from convista.insight.runs import RunFolder
     from convista.models import load_model
 
-    target = picture_file(out, "maps.png")
+    target = picture_file(out, "maps.png", picture, data)
     network = load_model(RunFolder.open(model).model)
     examples = None
     if data is not None:

@@ -43,20 +43,19 @@ def maximize(
 
     MODEL is a run folder or a .convista file. The values are those before the last activation: of a class the logit.
     """
+    from convista.cli.class_name import class_named
     from convista.cli.picture_file import picture_file
     from convista.insight.features.maximization import gallery
     from convista.insight.runs import RunFolder
     from convista.models import load_model
 
-    target = picture_file(out, "maximized.png")
+    target = picture_file(out, "maximized.png", settings["start"])
     targets = _targets(classes, layer, channels)
     network = load_model(RunFolder.open(model).model)
-    known = network.classes or ()
     found = []
     for one in targets:
-        name = one.get("class_")
-        if isinstance(name, str) and name not in known and name.isdecimal():
-            one = {"class_": int(name)}
+        if "class_" in one:
+            one = {"class_": class_named(one["class_"], network.classes)}
         found.append(network.maximize(**one, **settings))
     if len(found) == 1:
         found[0].save(target)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def picture_file(out: str | None, default: str) -> Path:
+def picture_file(out: str | None, default: str, *sources: str | None) -> Path:
     """Return the file to write, checked before anything is computed.
 
     Args:
         out: What the user named; ``None`` is the default.
         default: A file in this folder, written only if it is not there.
+        *sources: What the verb reads, which is never replaced: files, folders of pictures; names of data sets and
+            ``None`` are no files and are passed over.
 
     Raises:
-        ArgumentError: It is not a PNG file, its folder is not there, or the default exists.
+        ArgumentError: It is not a PNG file, its folder is not there, it is what is read, or the default exists.
     """
     from convista.errors import ArgumentError
     from convista.insight.drawing import check_folder
@@ -26,6 +28,13 @@ def picture_file(out: str | None, default: str) -> Path:
             received=str(target),
             fix=f"Write --out {target.with_suffix('.png')}" if target.name else f"Write --out {default}",
         )
+    if any(_is_of(target, Path(source)) for source in sources if source is not None):
+        raise ArgumentError(
+            "the picture itself is not overwritten",
+            where="--out",
+            received=f"{target}, which exists",
+            fix="Name another file with --out",
+        )
     if out is None and target.exists():
         raise ArgumentError(
             "nothing is overwritten unless it is named",
@@ -35,3 +44,10 @@ def picture_file(out: str | None, default: str) -> Path:
         )
     check_folder(target)
     return target
+
+
+def _is_of(target: Path, source: Path) -> bool:
+    """Whether a file that exists is the source, by whatever name, or a picture in it."""
+    if not target.exists() or not source.exists():
+        return False
+    return target.samefile(source) or (source.is_dir() and target.resolve().is_relative_to(source.resolve()))

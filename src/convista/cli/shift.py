@@ -34,15 +34,15 @@ def shift(
 
     MODEL is a run folder or a .convista file.
     """
+    from convista.cli.class_name import class_named
     from convista.cli.picture_file import picture_file
     from convista.insight import invariance
     from convista.insight.runs import RunFolder
     from convista.models import load_model
 
-    target = picture_file(out, "shift.png")
+    target = picture_file(out, "shift.png", picture)
     networks = [load_model(RunFolder.open(one).model) for one in (model, *against)]
-    known = networks[0].classes or ()
-    followed = int(class_) if class_ is not None and class_ not in known and class_.isdecimal() else class_
+    followed = class_named(class_, networks[0].classes)
     found = invariance(networks, picture, shift=pixels, ground=ground, class_=followed)
     found.save(target)
     session.show(f"{found}\n\n{target}", {"picture": picture, "saved": str(target), **found.to_dict()})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,33 +37,18 @@ def trace(
     Patch, kernel, products, sums, bias and activation, and that the network computed the same. MODEL is a run folder or
     a .convista file. PICTURE is a picture file, or a .npy file with one input.
     """
+    from convista.cli.picture_file import picture_file
     from convista.insight.runs import RunFolder
     from convista.insight.walks.tracing import trace as walk
     from convista.models import load_model
 
-    _check_target(out, picture)
+    target = None if out is None else picture_file(out, "walk.png", picture)
     network = load_model(RunFolder.open(model).model)
     found = walk(network, _input(picture), layer, **cell)
     document: dict[str, Any] = {"model": model, "picture": picture, **found.to_dict()}
-    if out is not None:
-        document["saved"] = str(found.save(out))
+    if target is not None:
+        document["saved"] = str(found.save(target))
     session.show(found.to_markdown() if markdown else str(found), document)
-
-
-def _check_target(out: str | None, picture: str) -> None:
-    from convista.errors import ArgumentError
-
-    if out is None:
-        return
-    if Path(out).suffix.lower() != ".png":
-        raise ArgumentError("the walk is drawn as a .png file", where="--out", received=out, fix="Name it walk.png")
-    if Path(out).exists() and Path(picture).exists() and os.path.samefile(out, picture):
-        raise ArgumentError(
-            "the picture itself is not overwritten",
-            where="--out",
-            received=f"{out}, which exists",
-            fix="Name another file with --out",
-        )
 
 
 def _input(picture: str) -> str | np.ndarray:

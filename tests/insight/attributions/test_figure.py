@@ -107,3 +107,11 @@ def test_a_sanity_check_has_a_map_for_each_step() -> None:
     assert [title.split("\n")[0] for title in titles(figure)] == ["as learned", "answer", "seen"]
     assert f"{check.correlations[0]:+.2f}".replace("-", "−") in titles(figure)[1]
     np.testing.assert_array_equal(np.asarray(figure.axes[2].images[0].get_array()), check.maps[1])
+
+
+@pytest.mark.parametrize("value", [-3.0, 0.5, 900.0])
+def test_a_picture_of_one_value_is_drawn(value: float) -> None:
+    x = np.full((6, 7, 1), value, np.float32)
+    shown = np.asarray(figure_of(attribute(network((6, 7, 1)), x, "saliency", target=0)).axes[0].images[0].get_array())
+    assert np.isfinite(shown).all()
+    assert 0 <= shown.min() == shown.max() <= 1

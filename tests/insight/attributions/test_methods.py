@@ -15,6 +15,8 @@ from convista.insight.attributions.methods import METHODS
 from convista.insight.attributions.placing import centres, laid_over
 from convista.insight.inspection import values
 from convista.layers import (
+    ELU,
+    GELU,
     Activation,
     Add,
     BatchNormalization,
@@ -23,8 +25,11 @@ from convista.layers import (
     DepthwiseConv2D,
     Flatten,
     GlobalAveragePooling2D,
+    LeakyReLU,
     MaxPooling2D,
+    PReLU,
     ReLU,
+    SiLU,
     Softmax,
 )
 
@@ -379,3 +384,11 @@ def test_a_network_without_convolution_is_not_looked_into() -> None:
         "'plain'. "
         'Write method="saliency", "integrated_gradients" or "occlusion".'
     )
+
+
+@pytest.mark.parametrize("kind", [ELU, GELU, LeakyReLU, PReLU, ReLU, SiLU])
+def test_the_activation_behind_a_convolution_is_where_the_walk_ends(kind) -> None:
+    layers = [Conv2D(2, 3), BatchNormalization(), kind(name="ends"), BatchNormalization(), Flatten(), Dense(2)]
+    model = Sequential([Input((6, 6, 1)), *layers], seed=0)
+    x = np.random.default_rng(0).random((6, 6, 1)).astype(np.float32)
+    assert attribute(model, x, "grad_cam", target=0).settings["layer"] == "ends"

@@ -76,7 +76,9 @@ def test_the_logit_is_found(ending: str) -> None:
 def test_a_softmax_over_other_axes_is_no_choice_of_a_class() -> None:
     model = Sequential([Input((4, 3)), Softmax(axis=1), Flatten()])
     graph, ending = without_last_activation(model.graph)
-    assert (graph, ending) == (model.graph, "softmax")
+    assert (graph, ending) == (model.graph, "softmax over axis 1")
+    found = score_of(model, np.random.default_rng(0).random((1, 4, 3)).astype(np.float32), 2, "attribute")
+    assert (found.explained, found.probability) == ("output after softmax over axis 1", None)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from convista import Input, Sequential
+from convista import Input, Preprocessing, Sequential
 from convista.errors import ArgumentError, ShapeError
 from convista.insight import invariance
 from convista.insight.features import equivariance
@@ -109,8 +110,6 @@ def test_pictures_move_as_they_are_said_to() -> None:
     picture = np.zeros((20, 20, 1), np.uint8)
     picture[9, 4] = 200
     model = Sequential([Input((20, 20, 1)), Flatten(), Dense(3, "softmax")])
-    from convista import Preprocessing
-
     model.preprocessing = Preprocessing(scale=1 / 255)
     found = invariance(model, picture, shift=3, angles=(-90, 0, 90), scales=(1, 2))
     changes = {change.name: change for change in found.changes}
@@ -219,8 +218,7 @@ def test_nothing_is_compiled_again_for_another_picture(monkeypatch) -> None:
     ("options", "message"),
     [
         ({"shift": 20}, "invariance: a shift leaves a part of the picture. Received shift=20. At most 19."),
-        ({"class_": 3}, "invariance: a class is one of the model's 3, by number or name. Received class_=3. "
-         "Use 0 to 2."),
+        ({"class_": 3}, "invariance: class_ is the name or the number of a class, 0…2. Received class_=3."),
         ({"scales": (0, 1)}, "invariance: scales are numbers above 0. Received (0, 1). "
          "For example scales=(0.5, 1, 2)."),
         ({"angles": (float("nan"),)}, "invariance: angles are numbers, in degrees. Received (nan,). "
@@ -254,3 +252,58 @@ def test_models_that_cannot_be_compared() -> None:
         found.models[0].curve("shift left")
     with pytest.raises(ArgumentError, match="there is no such layer or shift"):
         found.models[0].following("third", "shift right")
+
+
+def reading(invert: bool) -> Sequential:
+    model = dense()
+    model.preprocessing = Preprocessing(scale=1 / 255, invert=invert)
+    return model
+
+
+def test_every_network_sees_its_own_picture(tmp_path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 20), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    options = {"shift": 1, "angles": (), "scales": (), "class_": 1}
+    both = invariance([reading(False), reading(True)], tmp_path / "a.png", **options)
+    alone = [invariance(reading(invert), tmp_path / "a.png", **options) for invert in (False, True)]
+    for one, other in zip(both.models, alone, strict=True):
+        np.testing.assert_array_equal(one.curves[0].probabilities, other.models[0].curves[0].probabilities)
+    assert not np.allclose(both.models[0].curves[0].probabilities, both.models[1].curves[0].probabilities, atol=1e-3)
+    with pytest.raises(ArgumentError) as error:
+        invariance([reading(False), reading(True)], tmp_path / "a.png", ground=0, **options)
+    assert str(error.value) == (
+        "invariance: one ground is for networks that read the picture alike. Received ground=0 for networks whose "
+        "preprocessing reads this file in different ways. Leave ground out: each takes the border of its own picture."
+    )
+
+
+@pytest.mark.parametrize(
+    ("ground", "message"),
+    [
+        (256, "invariance: ground is one of the picture's values, from 0 to 255. Received ground=256. "
+         "Leave it out for the median of the picture's border."),
+        (-1, "invariance: ground is one of the picture's values, from 0 to 255. Received ground=-1. "
+         "Leave it out for the median of the picture's border."),
+        ("white", "invariance: ground is a finite number. Received ground='white'."),
+        (float("nan"), "invariance: ground is a finite number. Received ground=nan."),
+    ],
+)  # fmt: skip
+def test_a_ground_that_no_pixel_can_have(ground, message: str) -> None:
+    with pytest.raises(ArgumentError) as error:
+        invariance(reading(False), np.zeros((20, 20, 1), np.uint8), ground=ground)
+    assert str(error.value) == message
+
+
+def test_the_ground_is_rounded_once() -> None:
+    picture = np.full((20, 20, 1), 7, np.uint8)
+    found = invariance(reading(False), picture, shift=2, angles=(45,), scales=(0.5,), ground=99.6)
+    for change in found.changes:
+        assert change.pictures[0].max() == 100
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint16, np.float16, np.float32])
+def test_a_ground_for_pictures_of_every_dtype(dtype) -> None:
+    found = invariance(dense(), np.zeros((20, 20, 1), dtype), shift=2, angles=(), scales=(), ground=1)
+    assert found.changes[0].pictures[0].max() == 1
+    with pytest.raises(ArgumentError, match="ground is one of the picture's values"):
+        invariance(dense(), np.zeros((20, 20, 1), dtype), shift=2, ground=1.7e308)

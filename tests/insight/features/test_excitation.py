@@ -13,7 +13,17 @@ from convista.errors import ArgumentError, DataError
 from convista.insight import excitations
 from convista.insight.features import excitation
 from convista.insight.inspection import values
-from convista.layers import BatchNormalization, Conv1D, Conv2D, Conv3D, Dense, Flatten, MaxPooling2D, ReLU
+from convista.layers import (
+    BatchNormalization,
+    Conv1D,
+    Conv2D,
+    Conv3D,
+    Dense,
+    Flatten,
+    MaxPooling2D,
+    ReLU,
+    ZeroPadding2D,
+)
 
 DATA = np.random.default_rng(0).random((70, 9, 10, 1)).astype(np.float32)
 
@@ -195,3 +205,39 @@ def test_what_cannot_be() -> None:
         model.excitations(pictures)["cros"]
     with pytest.raises(ArgumentError, match="found by their numbers"):
         model.excitations(pictures)["cross"][7]
+
+
+def all_sizes(*layers, bias: float = 0.0) -> Sequential:
+    model = Sequential([Input((None, None, 1)), *layers, Conv2D(1, 2, name="sum")], seed=0)
+    model.set_weights([np.ones((2, 2, 1, 1), np.float32), np.full(1, bias, np.float32)])
+    return model
+
+
+def test_what_is_not_above_nothing_excites_nothing() -> None:
+    pictures = np.zeros((4, 5, 5, 1), np.float32)
+    pictures[1], pictures[3] = -1, 2
+    one = all_sizes().excitations(pictures, "sum", n=4)["sum"][0]
+    assert [(item.example, item.activation) for item in one.found] == [(3, 8.0)]
+    assert one.share == 0.25
+    broken = all_sizes(bias=np.nan).excitations(pictures, "sum", n=4)["sum"][0]
+    assert (broken.found, broken.share) == ((), 0.0)
+
+
+def test_pictures_of_several_sizes() -> None:
+    random = np.random.default_rng(0)
+    pictures = [random.random((1, *size, 1)).astype(np.float32) for size in ((6, 7), (9, 5), (6, 7), (4, 4))]
+    found = all_sizes().excitations(iter(pictures), "sum", n=4)["sum"][0].found
+    assert len(found) == 4
+    for item in found:
+        picture = pictures[item.example][0, ..., 0]
+        sums = picture[:-1, :-1] + picture[:-1, 1:] + picture[1:, :-1] + picture[1:, 1:]
+        assert item.cell == np.unravel_index(sums.argmax(), sums.shape)
+        assert item.activation == pytest.approx(sums.max(), rel=1e-5)
+        assert item.patch.start == item.cell
+
+
+def test_a_cell_that_sees_padding_alone_is_drawn(tmp_path) -> None:
+    pictures = np.full((2, 5, 5, 1), -1, np.float32)
+    found = all_sizes(ZeroPadding2D(2), bias=1.0).excitations(pictures, "sum", n=1)
+    assert found["sum"][0].found[0].patch.inside == ((0, 0), (0, 0))
+    assert found.save(tmp_path / "a.png").exists()

@@ -18,11 +18,13 @@ from convista.layers import (
     Conv2D,
     Conv3D,
     Dense,
+    Dropout,
     Flatten,
     GlobalAveragePooling2D,
     MaxPooling2D,
     ReLU,
     Rescaling,
+    Reshape,
     Softmax,
 )
 
@@ -150,16 +152,20 @@ def test_regularisers_do_what_they_say(digits_model: Model) -> None:
         ([Dense(3), Activation("sigmoid")], "linear"),
         ([Dense(3, activation="relu"), ReLU()], "linear"),
         ([Dense(3)], "linear"),
+        ([Dense(3, activation="softmax"), Dropout(0.5), Reshape((3,)), Flatten()], None),
+        ([Dense(3), Softmax(), Reshape((3,))], None),
     ],
 )
 def test_the_value_before_the_activation(last, taken) -> None:
     model = Sequential([Input((4,)), *last], seed=0)
-    graph, place = _before_activation(model.graph, len(model.graph.nodes) - 1)
-    assert graph.nodes[place].layer.activation_name == taken
-    assert type(graph.nodes[place].layer) is Dense
+    if taken is not None:
+        graph, place = _before_activation(model.graph, len(model.graph.nodes) - 1)
+        assert graph.nodes[place].layer.activation_name == taken
+        assert type(graph.nodes[place].layer) is Dense
     found = model.maximize(class_=1, value_range=(-1, 1), l2=0.0)
     weights = np.asarray(model.params["dense"]["kernel"])[:, 1]
     np.testing.assert_allclose(found.picture, np.sign(weights), atol=1e-6)  # what a linear unit wants
+    assert found.activation == pytest.approx(np.abs(weights).sum(), rel=1e-5)  # not its probability
 
 
 def test_one_output_unit_has_two_classes() -> None:
@@ -238,10 +244,9 @@ def test_text_data_figures_and_notebook(digits_model: Model, tmp_path) -> None:
          "For example channel=0."),
         ({"layer": "strokes", "channel": 0, "cell": (8, 0)}, "maximize: a cell lies within the map of 8×8. "
          'Received cell=(8, 0). Leave cell out, or use cell="middle".'),
-        ({"class_": "tree"}, "maximize: a class is one of the model's 10, by number or name. Received class_='tree'. "
+        ({"class_": "tree"}, "maximize: class_ is the name or the number of a class. Received class_='tree'. "
          "Did you mean 'three'?"),
-        ({"class_": 10}, "maximize: a class is one of the model's 10, by number or name. Received class_=10. "
-         "Use 0 to 9."),
+        ({"class_": 10}, "maximize: class_ is the name or the number of a class, 0…9. Received class_=10."),
         ({"class_": 1, "jiter": 2}, "maximize: maximize has no argument 'jiter'. Received jiter=2. "
          "Did you mean 'jitter'?"),
         ({"class_": 1, "blur": 9}, "maximize: blur is a number of at least 0 and at most 1.5. Received blur=9."),
@@ -249,6 +254,8 @@ def test_text_data_figures_and_notebook(digits_model: Model, tmp_path) -> None:
         ({"class_": 1, "rate": 0}, "maximize: rate is a number above 0 and at most 1.0. Received rate=0."),
         ({"class_": 1, "value_range": (1, 0)}, "maximize: value_range is the least and the greatest value of an "
          "input. Received value_range=(1, 0). For example value_range=(0, 1)."),
+        ({"class_": 1, "value_range": ("a", 1)}, "maximize: value_range is the least and the greatest value of an "
+         "input. Received value_range=('a', 1). For example value_range=(0, 1)."),
     ],
 )  # fmt: skip
 def test_what_cannot_be(digits_model: Model, asked: dict, message: str) -> None:

@@ -138,3 +138,25 @@ def test_padding_is_told_from_what_is_seen() -> None:
 def test_a_network_for_all_sizes() -> None:
     model = sequential((None, None, 1), Conv2D(1, 3, padding="same", strides=2))
     assert patch_of(model.graph, 1, (1, 1), (6, 7, 1)).inside == ((2, 5), (1, 4))
+
+
+def test_padding_alone_is_no_pixel() -> None:
+    model = sequential((8, 8, 1), ZeroPadding2D(3), Conv2D(1, 3))
+    patch = patch_of(model.graph, 2, (0, 0), (8, 8, 1))
+    assert (patch.start, patch.stop, patch.inside) == ((-3, -3), (0, 0), ((0, 0), (0, 0)))
+    assert patch.cut(np.ones((8, 8, 1))).size == 0
+    assert not seen_by_derivative(model, 2, (0, 0)).any()
+    beside = patch_of(model.graph, 2, (0, 4), (8, 8, 1))  # its columns are of the picture, its rows are not
+    assert (beside.inside, beside.cut(np.ones((8, 8, 1))).size) == (((0, 0), (0, 0)), 0)
+    assert patch_of(model.graph, 2, (1, 1), (8, 8, 1)).inside == ((0, 1), (0, 1))
+
+
+def test_a_branch_that_sees_padding_alone_adds_nothing() -> None:
+    x = Input((8, 8, 1))
+    far, near = Conv2D(1, 3)(ZeroPadding2D(3)(x)), Conv2D(1, 3)(ZeroPadding2D(((0, 6), (0, 6)))(x))
+    model = Model(x, Concatenate()([far, near]))
+    place = len(model.graph.nodes) - 1
+    for cell, expected in (((0, 0), ((0, 3), (0, 3))), ((11, 11), ((0, 0), (0, 0)))):
+        patch = patch_of(model.graph, place, cell, (8, 8, 1))
+        assert patch.inside == expected
+        np.testing.assert_array_equal(claimed(patch, (8, 8)), seen_by_derivative(model, place, cell))

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from convista.insight.reports.page import _STYLE
 from oracles.browser import outward
 
 VOID = {"meta", "link", "img", "br"}
@@ -101,3 +102,9 @@ def test_whatever_leads_out_of_a_page_is_noticed(piece, found):
 
 def test_what_stays_inside_is_no_problem():
     assert outward('<a href="#x">x</a><img src="data:,x"><style>p{background:url(data:,)}</style>') == []
+
+
+def test_print_repeats_no_rule_of_the_screen() -> None:
+    screen, paper = _STYLE.split("@media print {")
+    rules = {line.strip() for line in screen.splitlines()}
+    assert not [line for line in paper.splitlines() if line.strip() in rules - {"}", ""}]

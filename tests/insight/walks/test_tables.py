@@ -165,3 +165,9 @@ def test_a_wide_window_lists_its_largest_products():
     assert "the largest of 81 contributions, row 1…9, col 2…10" in str(
         model.trace(np.ones((12, 12, 1), np.float32), "wide", 1, 2)
     )
+
+
+def test_names_do_not_format_markdown():
+    model = Sequential([Input((5, 5, 1)), Conv2D(1, 3, name="a~b$c#d[e]")], seed=0)
+    first = model.trace(np.float32(LECTURE_INPUT), "a~b$c#d[e]", 2, 2).to_markdown().splitlines()[0]
+    assert "a\\~b\\$c\\#d\\[e\\]" in first

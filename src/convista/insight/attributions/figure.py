@@ -9,6 +9,7 @@ import numpy as np
 
 from convista.insight.attributions.methods import METHODS
 from convista.insight.drawing import BLUE, GREY, VERMILLION, new_figure, style
+from convista.insight.features.canvas import as_shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,16 +51,13 @@ def _heading(found: Attribution) -> str:
 
 
 def _shown(picture: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return a picture as values 0…1, and what it is called: one whose values are no pixels is stretched."""
-    values = picture.astype(np.float64)
-    least, most = float(values.min()), float(values.max())
-    if least < 0 or most > 255:
-        return (values - least) / (most - least), "picture, its range stretched"
-    return values / (255.0 if picture.dtype.kind in "iu" or most > 1 else 1.0), "picture"
+    """Return a picture as RGB in 0…1, and what it is called: one whose values are no pixels is stretched."""
+    stretched = float(picture.min()) < 0 or float(picture.max()) > 255
+    return as_shown(picture), "picture, its range stretched" if stretched else "picture"
 
 
 def _lightness(picture: np.ndarray) -> np.ndarray:
-    return picture[..., :3].mean(axis=-1)
+    return picture.mean(axis=-1)
 
 
 def _plain(axes: Any, title: str) -> None:
@@ -86,10 +84,7 @@ def _picture(found: Attribution) -> Figure:
     tall = float(np.clip(2.7 * height / width, 1.2, 5.0))
     figure = new_figure(9.0, tall + 1.1)
     left, middle, right = figure.subplots(1, 3)
-    if shown.shape[-1] in (3, 4):
-        left.imshow(shown, interpolation="nearest")
-    else:
-        left.imshow(_lightness(shown), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    left.imshow(shown, interpolation="nearest")
     limits = _limits(found)
     image = middle.imshow(found.map, cmap=SCALE, vmin=limits[0], vmax=limits[1], interpolation="nearest")
     _overlay(right, _lightness(shown), found.map, limits)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from convista.errors import ArgumentError, ShapeError, suggest
+from convista.errors import ShapeError
+from convista.insight.class_names import class_names, class_number
 from convista.insight.inspection import program, values
 from convista.layers.activation import Activation, ReLU, Softmax
 from convista.layers.base import Layer
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 Rows = Callable[[int, int], np.ndarray]
 """Inputs ``first`` to ``last`` of many, made when they are needed: ``(last − first, …)``."""
 
-_SQUASHING = ("softmax", "log_softmax", "sigmoid")
+SQUASHING = ("softmax", "log_softmax", "sigmoid")
+"""The last activations that make probabilities of logits."""
+
 _MOST_ROWS = 64
 _MOST_BYTES = 1 << 28
 
@@ -136,12 +138,12 @@ def score_of(model: Model, x: np.ndarray, target: int | str | None, where: str) 
             fix="Explain a model that ends in a global pooling or a Dense layer",
         )
     graph, ending = without_last_activation(model.graph)
-    squashing = ending if ending in _SQUASHING else _taken_for(model, shape[0], ending)
+    squashing = ending if ending in SQUASHING else _taken_for(model, shape[0], ending)
     outputs = values(model, x, model.graph.outputs)[0][0].astype(np.float64)
-    probabilities = None if squashing is None else _probabilities(outputs, squashing, already=ending in _SQUASHING)
+    probabilities = None if squashing is None else _probabilities(outputs, squashing, already=ending in SQUASHING)
     answers = outputs if probabilities is None else probabilities
-    classes = _classes(model, len(answers))
-    number = int(answers.argmax()) if target is None else _number(target, classes, where)
+    classes = class_names(model, len(answers))
+    number = int(answers.argmax()) if target is None else class_number(target, classes, "target", where)
     direction = np.zeros(len(outputs), np.float32)
     if len(outputs) < len(answers):
         direction[0] = 1 if number else -1
@@ -168,7 +170,7 @@ def without_last_activation(graph: Graph) -> tuple[Graph, str | None]:
 
     Returns:
         The graph, unchanged if it ends in something else, and the name: ``"linear"`` for none, ``None`` for a function
-        of the user's own.
+        of the user's own. A softmax over other axes than the channels chooses no class: it stays, and its name says so.
 
     Example:
         >>> from convista import Sequential
@@ -181,7 +183,9 @@ def without_last_activation(graph: Graph) -> tuple[Graph, str | None]:
         place = graph.nodes[place].inputs[0]
     layer: Any = graph.nodes[place].layer
     name: str | None = layer.activation_name
-    if name not in _SQUASHING or (isinstance(layer, Softmax) and layer.axis not in (-1, len(graph.shapes()[place]))):
+    if isinstance(layer, Softmax) and layer.axis not in (-1, len(graph.shapes()[place])):
+        return graph, f"softmax over axis {layer.axis}"
+    if name not in SQUASHING:
         return graph, name
     if isinstance(layer, Softmax):
         plain: Layer = Activation("linear")
@@ -302,40 +306,8 @@ def _probabilities(outputs: np.ndarray, squashing: str, *, already: bool) -> np.
 
 
 def _explained(ending: str | None, *, known: bool) -> str:
-    if ending in _SQUASHING:
+    if ending in SQUASHING:
         return f"logit before {ending}"
     if ending == "linear":
         return "logit" if known else "output"
     return "output after a function of your own" if ending is None else f"output after {ending}"
-
-
-def _classes(model: Model, count: int) -> tuple[str, ...]:
-    if model.classes is not None and len(model.classes) == count:
-        return tuple(str(name) for name in model.classes)
-    return tuple(str(number) for number in range(count))
-
-
-def _number(target: object, classes: tuple[str, ...], where: str) -> int:
-    if isinstance(target, str):
-        if target not in classes:
-            raise ArgumentError(
-                "target is the name or the number of a class",
-                where=where,
-                received=f"target={target!r}",
-                fix=suggest(target, classes),
-            )
-        return classes.index(target)
-    number = _index(target)
-    if number is None or not 0 <= number < len(classes):
-        last = f"0…{len(classes) - 1}" if len(classes) > 1 else "0, the only output"
-        raise ArgumentError(
-            f"target is the name or the number of a class, {last}", where=where, received=f"target={target!r}"
-        )
-    return number
-
-
-def _index(value: Any) -> int | None:
-    try:
-        return None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        return None

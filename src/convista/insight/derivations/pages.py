@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convista.insight.derivations.lines import Line
+from convista.insight.markdown import plain
 
 if TYPE_CHECKING:
     from convista.insight.derivations.explanation import Explanation, LayerDerivation
@@ -64,9 +65,9 @@ def _indented(layer: LayerDerivation) -> Iterator[str]:
 
 def markdown(explanation: Explanation) -> str:
     """Return the explanation as Markdown."""
-    blocks = [f"## Model {_plain(explanation.title)}"]
+    blocks = [f"## Model {plain(explanation.title)}"]
     for layer in explanation.layers:
-        blocks.append(f"### {_plain(layer.title)}")
+        blocks.append(f"### {plain(layer.title)}")
         blocks.append(_listed(layer.lines, layer.remarks))
     if explanation.totals:
         blocks += ["### The whole network", _listed(explanation.totals, explanation.remarks)]
@@ -74,13 +75,8 @@ def markdown(explanation: Explanation) -> str:
 
 
 def _listed(lines: tuple[Line, ...], remarks: tuple[str, ...]) -> str:
-    rows = [f"- `{line.equation}`{_plain(line.words)}" for line in lines]
-    return "\n".join([*rows, *(f"- {_plain(said)}" for said in remarks)])
-
-
-def _plain(words: str) -> str:
-    """Return words in which Markdown finds nothing to format: names are the user's own."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~$])", r"\\\1", words)
+    rows = [f"- `{line.equation}`{plain(line.words)}" for line in lines]
+    return "\n".join([*rows, *(f"- {plain(said)}" for said in remarks)])
 
 
 def fragment(explanation: Explanation) -> str:

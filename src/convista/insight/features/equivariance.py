@@ -17,6 +17,7 @@ import numpy as np
 
 from convista import arguments
 from convista.errors import ArgumentError, ShapeError, suggest
+from convista.insight.class_names import class_names, class_number
 from convista.insight.drawing import BLUE, GREY, VERMILLION, encoded, save, style
 from convista.insight.features.canvas import Canvas, as_plane, as_shown
 from convista.insight.inspection import inspected, values
@@ -332,11 +333,12 @@ def invariance(
 
     Args:
         models: One network or up to four, with the same classes: a convolutional and a dense one, for example.
-        picture: A file or an array, as for ``predict``.
+        picture: A file or an array, as for ``predict``; each network sees a file as its own preprocessing reads it.
         shift: Pixels to each side; ``None`` is a quarter of the shortest side, at most 8.
         angles: Degrees, anticlockwise; ``None`` is −90 to 90 in steps of ten for pictures, none for anything else.
         scales: Factors; ``None`` is 0.5 to 1.5 in steps of a tenth for pictures, none for anything else.
-        ground: What comes in at the sides; ``None`` is the median of the picture's border, channel by channel.
+        ground: What comes in at the sides, in the picture's own values, rounded for whole numbers; ``None`` is the
+            median of the picture's border, channel by channel.
         class_: The class to follow, by number or name; ``None`` is what the first network names the unchanged picture.
 
     Returns:
@@ -346,7 +348,8 @@ def invariance(
         is interpolated.
 
     Raises:
-        ArgumentError: Too many models, other classes, an angle for a sequence, and the like.
+        ArgumentError: Too many models, other classes, an angle for a sequence, a ground that the picture's values
+            cannot hold, and the like.
         ShapeError: The picture does not fit a model, or has no axes to move along.
 
     Example:
@@ -374,14 +377,33 @@ def invariance(
             fix="Compare networks of one input shape",
         )
     original = seen[0].picture
+    alike = [_same(original, one.picture) for one in seen]
+    if ground is not None and not all(alike):
+        raise ArgumentError(
+            "one ground is for networks that read the picture alike",
+            where="invariance",
+            received=f"ground={ground!r} for networks whose preprocessing reads this file in different ways",
+            fix="Leave ground out: each takes the border of its own picture",
+        )
     changes = _changes(original, shift, angles, scales, ground)
     first = as_probabilities(np.asarray(chosen[0].predict(original[None])).astype(np.float64))
-    number = int(first[0].argmax()) if class_ is None else _class(chosen[0], class_, first.shape[1])
-    names = chosen[0].classes
+    names = class_names(chosen[0], first.shape[1])
+    number = int(first[0].argmax()) if class_ is None else class_number(class_, names, "class_", "invariance")
     moved = tuple(
-        _moved(model, name, original, changes, number) for model, name in zip(chosen, _names(chosen), strict=True)
+        _moved(
+            model,
+            name,
+            one.picture,
+            changes if same else _changes(one.picture, shift, angles, scales, ground),
+            number,
+        )
+        for model, name, one, same in zip(chosen, _names(chosen), seen, alike, strict=True)
     )
-    return Invariance(original, names[number] if names else str(number), changes, moved)
+    return Invariance(original, names[number], changes, moved)
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.dtype == other.dtype and np.array_equal(one, other)
 
 
 def _checked_models(models: Any) -> list[Model]:
@@ -420,19 +442,6 @@ def _names(models: Sequence[Model]) -> list[str]:
     return [f"{name} {place + 1}" if names.count(name) > 1 else name for place, name in enumerate(names)]
 
 
-def _class(model: Model, class_: int | str, count: int) -> int:
-    names = model.classes or tuple(str(number) for number in range(count))
-    number = names.index(class_) if isinstance(class_, str) and class_ in names else class_
-    if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 0 <= number < count:
-        raise ArgumentError(
-            f"a class is one of the model's {count}, by number or name",
-            where="invariance",
-            received=f"class_={class_!r}",
-            fix=suggest(str(class_), names) if isinstance(class_, str) else f"Use 0 to {count - 1}",
-        )
-    return int(number)
-
-
 def _changes(
     picture: np.ndarray,
     shift: int | None,
@@ -457,7 +466,7 @@ def _changes(
             received=f"shift={most}",
             fix=f"At most {least - 1}",
         )
-    around = _ground(picture) if ground is None else np.full(picture.shape[-1], ground, np.float64)
+    around = _ground(picture, ground)
     amounts = np.arange(-most, most + 1)
     order = reversed(range(axes)) if axes == 2 else range(axes)  # to the right first: so people read
     changes = [
@@ -496,7 +505,35 @@ def _numbers(given: Sequence[float] | None, usual: Sequence[float], name: str) -
     return np.sort(wanted)
 
 
-def _ground(picture: np.ndarray) -> np.ndarray:
+def _ground(picture: np.ndarray, given: float | None) -> np.ndarray:
+    """Return what comes in at the sides in each channel, as the picture's dtype holds it."""
+    whole = picture.dtype.kind in "iub"
+    if given is None:
+        around = _border(picture)
+    else:
+        least, most = _limits(picture.dtype)
+        value = arguments.number(given, "ground", where="invariance")
+        if not least <= value <= most:
+            raise ArgumentError(
+                f"ground is one of the picture's values, from {least} to {most}",
+                where="invariance",
+                received=f"ground={given!r}",
+                fix="Leave it out for the median of the picture's border",
+            )
+        around = np.full(picture.shape[-1], value, np.float64)
+    return np.rint(around) if whole else around
+
+
+def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """Return the least and the greatest value that an array of a dtype can hold."""
+    if dtype.kind == "b":
+        return 0, 1
+    if dtype.kind in "iu":
+        return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    return float(np.finfo(dtype).min), float(np.finfo(dtype).max)
+
+
+def _border(picture: np.ndarray) -> np.ndarray:
     """Return the median of the border, channel by channel."""
     inside = np.ones(picture.shape[:-1], bool)
     inside[tuple(slice(1, -1) for _ in range(picture.ndim - 1))] = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import html
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convista import arguments
+from convista.arguments import Shape
 from convista.errors import ArgumentError, suggest
 from convista.insight.drawing import GREY, VERMILLION, encoded, save, style
 from convista.insight.features.canvas import Canvas, as_shown
@@ -246,8 +248,9 @@ def excitations(
     strongest = [_Strongest(channels, count) for channels in chosen]
     pictures: dict[int, np.ndarray] = {}
     run = program(model, ("strongest answers", places), _of_all_cells(model, places, _strongest))
-    examples = 0
+    examples, first_shape = 0, tuple(model.input_shape[1:])
     for portion in portions(model, data, batch_size, "excitations"):
+        first_shape = first_shape if examples else portion.examples.shape[1:]
         examples += len(portion.examples)
         for kept, peaks in zip(strongest, run(model.params, model.state, portion.x), strict=True):
             kept.take(np.asarray(peaks)[: len(portion.examples)], portion.first)
@@ -256,16 +259,9 @@ def excitations(
         for number in sorted(number for number in named if number >= portion.first):
             pictures[number] = np.array(portion.examples[number - portion.first])
     cells = _cells(model, places, pictures, batch_size)
-    shape = next(iter(pictures.values())).shape if pictures else tuple(model.input_shape[1:])
-    sizes = shapes_for(model.graph, shape)
+    shapes: dict[int, Shape] = {number: picture.shape for number, picture in pictures.items()}
     layers = tuple(
-        _layer(
-            model,
-            place,
-            kept,
-            _Seen(model.graph, place, shape, tuple(size or 0 for size in sizes[place][:-1]), found),
-            examples,
-        )
+        _layer(model, place, kept, _Seen(model.graph, place, shapes, found), first_shape, examples)
         for place, kept, found in zip(places, strongest, cells, strict=True)
     )
     return Excitations(model.name, layers, pictures, examples)
@@ -303,9 +299,10 @@ def _cells(
     found: list[dict[int, np.ndarray]] = [{} for _ in places]
     if not pictures:
         return found
-    numbers = sorted(pictures)
+    # Pictures of one size after the other: networks that take all sizes are given several.
+    numbers = sorted(pictures, key=lambda number: (pictures[number].shape, number))
     run = program(model, ("strongest cells", places), _of_all_cells(model, places, _where_strongest))
-    kept = (np.stack([pictures[number] for number in part]) for part in _parts(numbers, batch_size))
+    kept = (np.stack([pictures[number] for number in part]) for part in _parts(numbers, pictures, batch_size))
     for portion in portions(model, kept, batch_size, "excitations"):
         for cells, where in zip(found, run(model.params, model.state, portion.x), strict=True):
             rows = np.asarray(where)
@@ -313,9 +310,11 @@ def _cells(
     return found
 
 
-def _parts(numbers: list[int], size: int) -> Iterator[list[int]]:
-    for first in range(0, len(numbers), size):
-        yield numbers[first : first + size]
+def _parts(numbers: list[int], pictures: dict[int, np.ndarray], size: int) -> Iterator[list[int]]:
+    for _, group in itertools.groupby(numbers, lambda number: pictures[number].shape):
+        alike = list(group)
+        for first in range(0, len(alike), size):
+            yield alike[first : first + size]
 
 
 class _Strongest:
@@ -339,8 +338,8 @@ class _Strongest:
 
     @property
     def named(self) -> set[int]:
-        """The examples that are among the strongest; exactly 0 is the silence of a relu, which nothing excited."""
-        return set(self.numbers[self.values != 0].tolist())
+        """The examples that are among the strongest and above 0: what is not, excites nothing; nor does NaN."""
+        return set(self.numbers[self.values > 0].tolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -349,35 +348,40 @@ class _Seen:
 
     graph: Graph
     place: int
-    input_shape: tuple[int, ...]
-    sizes: tuple[int, ...]
+    shapes: dict[int, Shape]
     cells: dict[int, np.ndarray]
-    patches: dict[int, Patch] = dataclasses.field(default_factory=dict)
+    sizes: dict[Shape, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    patches: dict[tuple[int, Shape], Patch] = dataclasses.field(default_factory=dict)
 
-    def position(self, cell: int) -> tuple[int, ...]:
-        """Return the place of a cell in the map, from its number."""
-        return tuple(int(position) for position in np.unravel_index(cell, self.sizes)) if self.sizes else ()
+    def position(self, cell: int, shape: Shape) -> tuple[int, ...]:
+        """Return the place of a cell in the map of an input of a shape, from its number."""
+        if shape not in self.sizes:
+            self.sizes[shape] = tuple(size or 0 for size in shapes_for(self.graph, shape)[self.place][:-1])
+        sizes = self.sizes[shape]
+        return tuple(int(position) for position in np.unravel_index(cell, sizes)) if sizes else ()
 
-    def patch(self, cell: int) -> Patch:
-        """Return what a cell sees."""
-        if cell not in self.patches:
-            self.patches[cell] = patch_of(self.graph, self.place, self.position(cell), self.input_shape)
-        return self.patches[cell]
+    def patch(self, cell: int, shape: Shape) -> Patch:
+        """Return what a cell sees of an input of a shape."""
+        if (cell, shape) not in self.patches:
+            self.patches[cell, shape] = patch_of(self.graph, self.place, self.position(cell, shape), shape)
+        return self.patches[cell, shape]
 
     def excitation(self, example: int, value: float, channel: int) -> Excitation:
         """Return one answer with the cell that gave it."""
-        cell = int(self.cells[example][channel])
-        return Excitation(example, value, self.position(cell), self.patch(cell))
+        cell, shape = int(self.cells[example][channel]), self.shapes[example]
+        return Excitation(example, value, self.position(cell, shape), self.patch(cell, shape))
 
 
-def _layer(model: Model, place: int, kept: _Strongest, seen: _Seen, examples: int) -> LayerExcitations:
+def _layer(
+    model: Model, place: int, kept: _Strongest, seen: _Seen, shape: Shape, examples: int
+) -> LayerExcitations:  # fmt: skip
     channels = []
     for column, channel in enumerate(kept.channels):
         rows = zip(kept.numbers[:, column].tolist(), kept.values[:, column].tolist(), strict=True)
-        found = tuple(seen.excitation(number, value, channel) for number, value in rows if value != 0)
+        found = tuple(seen.excitation(number, value, channel) for number, value in rows if value > 0)
         channels.append(ChannelExcitations(channel, found, float(kept.excited[column] / examples)))
     node = model.graph.nodes[place]
-    return LayerExcitations(node.name, type(node.layer).__name__, seen.patch(0).size, tuple(channels))
+    return LayerExcitations(node.name, type(node.layer).__name__, seen.patch(0, shape).size, tuple(channels))
 
 
 def _places_of_depths(model: Model) -> tuple[int, ...]:
@@ -440,15 +444,17 @@ def _framed(found: Excitations, one: Excitation) -> np.ndarray:
     Along an axis where the field is larger than the picture, only the picture is shown.
     """
     picture = found.pictures[one.example]
+    seen = found.patch(one)
     if picture.ndim != 3:
-        return _plain(found.patch(one))
+        return _plain(seen) if seen.size else np.broadcast_to(_BEYOND, (1, 1, 3))
     pixels, patch = as_shown(picture), one.patch
-    larger = [size >= length for size, length in zip(patch.size, picture.shape, strict=False)]
+    larger = [seen.size > 0 and size >= length for size, length in zip(patch.size, picture.shape, strict=False)]
     starts = [a if large else start for (a, _), start, large in zip(patch.inside, patch.start, larger, strict=True)]
     sizes = [b - a if large else size for (a, b), size, large in zip(patch.inside, patch.size, larger, strict=True)]
     canvas = np.broadcast_to(_BEYOND, (*sizes, 3)).copy()
     target = tuple(slice(a - start, b - start) for (a, b), start in zip(patch.inside, starts, strict=True))
-    canvas[target] = pixels[patch.slices]
+    if seen.size:
+        canvas[target] = pixels[patch.slices]
     return canvas
 
 

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +17,8 @@ import numpy as np
 
 from convista import arguments
 from convista.errors import ArgumentError, ShapeError, suggest
+from convista.insight.attributions.score import without_last_activation
+from convista.insight.class_names import class_names, class_number
 from convista.insight.drawing import BLUE, GREY, VERMILLION, encoded, save, style
 from convista.insight.features.canvas import Canvas, as_shown
 from convista.insight.features.patches import shapes_for
@@ -344,7 +347,8 @@ def _cell(cell: Sequence[int] | str | None, sizes: Sequence[int]) -> tuple[int, 
 
 
 def _class_target(model: Model, class_: int | str, shape: tuple[int, ...]) -> _Target:
-    graph, place = _before_activation(model.graph, model.graph.outputs[0])
+    logits, _ = without_last_activation(model.graph)
+    graph, place = _before_activation(logits, logits.outputs[0])
     output = shapes_for(graph, shape)[place]
     units = output[-1] or 0
     count = max(units, 2)
@@ -355,20 +359,13 @@ def _class_target(model: Model, class_: int | str, shape: tuple[int, ...]) -> _T
             received=f"an output of shape {tuple(output)}",
             fix="Ask for a layer and a channel",
         )
-    names = model.classes or tuple(str(number) for number in range(count))
-    number = names.index(class_) if isinstance(class_, str) and class_ in names else class_
-    if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 0 <= number < count:
-        raise ArgumentError(
-            f"a class is one of the model's {count}, by number or name",
-            where="maximize",
-            received=f"class_={class_!r}",
-            fix=suggest(str(class_), names) if isinstance(class_, str) else f"Use 0 to {count - 1}",
-        )
-    words = f"class {names[number]}" if number < len(names) else f"class {number}"
+    names = class_names(model, count)
+    number = class_number(class_, names, "class_", "maximize")
+    words = f"class {names[number]}"
     weights = np.ones(1, np.float32)
     if units == 1:
         return _Target(words, graph, place, 0, weights, 1.0 if number == 1 else -1.0)
-    return _Target(words, graph, place, int(number), weights)
+    return _Target(words, graph, place, number, weights)
 
 
 def _before_activation(graph: Graph, place: int) -> tuple[Graph, int]:
@@ -386,7 +383,8 @@ def _before_activation(graph: Graph, place: int) -> tuple[Graph, int]:
 def _range(model: Model, given: Any) -> tuple[float, float]:
     if given is not None:
         pair = tuple(given) if isinstance(given, Sequence | np.ndarray) else ()
-        if len(pair) != 2 or not all(math.isfinite(float(end)) for end in pair) or not pair[0] < pair[1]:
+        numbers = all(isinstance(end, Real) and not isinstance(end, bool) and math.isfinite(end) for end in pair)
+        if len(pair) != 2 or not numbers or not pair[0] < pair[1]:
             raise ArgumentError(
                 "value_range is the least and the greatest value of an input",
                 where="maximize",

@@ -36,7 +36,8 @@ class Patch:
     Args:
         start: The first cell of the whole field; below 0 where it begins in the padding.
         stop: The cell after its last; beyond the input where it ends in the padding.
-        inside: ``(first, after the last)`` of the cells of the input that are really seen.
+        inside: ``(first, after the last)`` of the cells of the input that are really seen; ``(0, 0)`` along every axis
+            where the whole field lies in padding.
     """
 
     start: tuple[int, ...]
@@ -100,7 +101,10 @@ def patch_of(graph: Graph, place: int, cell: Sequence[int], input_shape: Shape) 
 def _followed(
     nodes: Sequence[Node], shapes: Sequence[Shape], place: int, cell: Sequence[int], clipped: bool
 ) -> list[Span]:
-    """Return first and last cell of the input; ``clipped`` leaves out what lies in the padding of any layer between."""
+    """Return first and last cell of the input; ``clipped`` leaves out what lies in the padding of any layer between.
+
+    Of a cell that then sees no input at all, the spans are empty: they end before they begin.
+    """
     wanted: dict[int, list[Span]] = {place: [(int(position), int(position)) for position in cell]}
     for spot in range(place, -1, -1):
         node, spans = nodes[spot], wanted.pop(spot, None)
@@ -112,9 +116,12 @@ def _followed(
             before = _before(node.layer, spans, _sizes(shapes[spot]), _sizes(shapes[source]))
             if clipped:
                 before = [_within(span, size) for span, size in zip(before, _sizes(shapes[source]), strict=True)]
+                if any(first > last for first, last in before):
+                    continue  # padding alone: nothing to follow further, or to join with what other branches see
             known = wanted.get(source)
             wanted[source] = before if known is None else [_joined(*pair) for pair in zip(known, before, strict=True)]
-    return []
+    entrance = next(spot for spot, node in enumerate(nodes) if not node.inputs)
+    return [(0, -1) for _ in _sizes(shapes[entrance])]
 
 
 def _sizes(shape: Shape) -> tuple[int, ...]:
@@ -122,7 +129,7 @@ def _sizes(shape: Shape) -> tuple[int, ...]:
 
 
 def _within(span: Span, size: int) -> Span:
-    return min(max(span[0], 0), size - 1), max(min(span[1], size - 1), 0)
+    return max(span[0], 0), min(span[1], size - 1)
 
 
 def _joined(one: Span, two: Span) -> Span:

@@ -99,10 +99,7 @@ footer { color: var(--soft); font-size: .88rem; padding-block: 1.2rem 3rem; }
   nav, .skip { display: none; }
   body { font-size: 10pt; }
   .wide { overflow: visible; }
-  .gallery figure.tile { width: 4.2rem; text-align: center; }
-.gallery figure.large-tile { width: 7.5rem; }
-.tile .pixels { width: 100%; }
-.drawing img { min-width: 0; }
+  .drawing img { min-width: 0; }
   figure, tr, .facts div, .confusion { break-inside: avoid; }
   h2, h3, caption { break-after: avoid; }
   details::details-content { content-visibility: visible; height: auto; }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from convista.insight.markdown import plain
 from convista.insight.tables import table
 from convista.insight.walks.formulas import shown
 from convista.insight.walks.patches import Patch
@@ -234,14 +235,14 @@ def _beside(grids: Sequence[Grid]) -> str:
 
 def markdown(trace: Trace) -> str:
     """Return the tables as Markdown."""
-    blocks = [f"**{_escaped(trace.title)}**\n\n{_escaped(trace.rule)}"]
+    blocks = [f"**{plain(trace.title)}**\n\n{plain(trace.rule)}"]
     for section in sections(trace):
         if section.title:
-            blocks.append(_escaped(section.title))
+            blocks.append(plain(section.title))
         if section.grids:
             blocks.append(_markdown_grids(section.grids))
         else:
-            rows = [f"| {' | '.join(_escaped(cell) for cell in row)} |" for row in section.rows]
+            rows = [f"| {' | '.join(plain(cell) for cell in row)} |" for row in section.rows]
             line = "|".join(["---"] * len(section.header))
             blocks.append("\n".join([f"| {' | '.join(section.header)} |", f"|{line}|", *rows]))
     if _has_outside(trace):
@@ -260,12 +261,6 @@ def _markdown_grids(grids: Sequence[Grid]) -> str:
                 cells.append(f"**{cell}**" if grid.chosen == (number, col) else cell)
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join([f"| {' | '.join(header)} |", f"|{'|'.join(['--:'] * sum(widths))}|", *rows])
-
-
-def _escaped(cell: str) -> str:
-    for sign in "\\|*_`<>":
-        cell = cell.replace(sign, f"\\{sign}")
-    return cell
 
 
 _CELL = "padding:1px 6px;text-align:right;border:1px solid #d9d9d9;font-variant-numeric:tabular-nums"
