@@ -9,7 +9,7 @@ import pytest
 
 from convista import Input, Sequential
 from convista.insight.doctor.findings import NotChecked
-from convista.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, ReLU
+from convista.layers import BatchNormalization, Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D, Dropout, Flatten, ReLU
 
 
 def with_bias(model, layer, places, value):
@@ -209,3 +209,33 @@ def test_moving_statistics_that_have_settled(only, digits):
     model = normed(0.9)
     model.fit(*digits.train, epochs=3, verbose=0)
     assert only("moving statistics", model, digits.train) == []
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        DepthwiseConv2D(3, depth_multiplier=2, activation="relu", name="cut"),
+        DepthwiseConv2D(3, depth_multiplier=3, activation="relu", name="cut"),
+        Conv2DTranspose(6, 3, activation="relu", name="cut"),
+        Conv2DTranspose(3, 3, activation="relu", name="cut"),
+    ],
+    ids=["depthwise 2", "depthwise 3", "transposed to more", "transposed to less"],
+)
+def test_dead_channels_of_kernels_with_other_axes_are_drawn_anew(layer, only, digits):
+    """Weights that cannot answer, not only a bias: only new weights at the right places of the kernel bring them back."""
+    model = Sequential([Input((8, 8, 1)), Conv2D(4, 3, activation="relu"), layer, Flatten(), Dense(10)], seed=0)
+    made = model.graph.shapes()[2][-1]
+    dead = list(range(made // 3, made))
+    transposed = isinstance(layer, Conv2DTranspose)
+    params = {name: dict(group) for name, group in model.params.items()}
+    kernel = np.array(params["cut"]["kernel"])
+    for channel in dead:
+        if transposed:
+            kernel[:, :, channel] = -1.0
+        else:
+            kernel[:, :, channel // layer.depth_multiplier, channel % layer.depth_multiplier] = -1.0
+    model.params = {**params, "cut": {**params["cut"], "kernel": jnp.asarray(kernel)}}
+    (found,) = only("dead channels", model, digits.train)
+    assert set(found.evidence.numbers["dead"]) >= set(dead)
+    count = len(found.evidence.numbers["dead"])
+    assert found.fix.verified == f"of {count} of {made} channels, {count} answer with new weights."
