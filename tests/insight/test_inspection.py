@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
 from convista import Input, Model, Sequential
 from convista.errors import ArgumentError, ShapeError
+from convista.insight import inspection
 from convista.insight.inspection import convolutions, inspected, place_of, program, spatial_layers, tail, values
 from convista.layers import Add, BatchNormalization, Conv2D, Dense, Flatten, MaxPooling2D
 
@@ -125,3 +130,30 @@ def test_a_program_is_compiled_once_and_again_when_the_network_changes() -> None
     assert program(model, "twice", lambda x: x * 2) is made
     model.add(Dense(3))
     assert program(model, "twice", lambda x: x * 2) is not made
+
+
+def test_a_model_is_freed_with_its_programs() -> None:
+    model = small()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    values(model, X, (1, 2))
+    model.check((np.repeat(X, 70, axis=0), np.arange(70) % 3))  # its range test compiles what holds the model itself
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+
+
+def test_the_program_that_was_not_asked_for_longest_is_dropped_and_only_for_a_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inspection, "_MOST_PROGRAMS", 2)
+    model = small()
+    first, second = (program(model, name, lambda x: x) for name in ("first", "second"))
+    model._graph = dataclasses.replace(model.graph)  # another network, though equal: its programs take their place
+    assert program(model, "second", lambda x: x) is not second
+    again = program(model, "first", lambda x: x)
+    assert again is not first
+    program(model, "second", lambda x: x)
+    assert program(model, "first", lambda x: x) is again
+    program(model, "third", lambda x: x)
+    assert [name for name, _ in model._inspections] == ["first", "third"]

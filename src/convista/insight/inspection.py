@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import weakref
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,24 +181,25 @@ def tail(model: Model, place: int) -> Callable[[Any, Any, Any, Any], Any]:
     return rest
 
 
-_programs: weakref.WeakKeyDictionary[Any, dict[Hashable, Any]] = weakref.WeakKeyDictionary()
 _MOST_PROGRAMS = 64
 
 
 def program(model: Model, name: Hashable, function: Callable[..., Any]) -> Callable[..., Any]:
     """Return ``function``, compiled once for a model as it is now: the second question is answered at once.
 
+    Programs are kept by the model itself, so that they go with it even where they close over it.
+
     Args:
         model: Whose graph and policy ``function`` closes over.
         name: What tells this function from the model's others.
         function: A pure function of arrays.
     """
-    kept = _programs.setdefault(model, {})
+    kept, key = model._inspections, (name, model.policy)
     # The graph itself is kept beside its program: an id alone may come back with another graph.
-    graph, compiled = kept.get((name, model.policy), (None, None))
+    graph, compiled = kept.pop(key, (None, None))
     if graph is not model.graph:
-        if len(kept) >= _MOST_PROGRAMS:
-            kept.pop(next(iter(kept)))
         compiled = compile_function(function)
-        kept[name, model.policy] = (model.graph, compiled)
+    kept[key] = (model.graph, compiled)
+    if len(kept) > _MOST_PROGRAMS:
+        kept.pop(next(iter(kept)))  # the one that was not asked for longest
     return compiled
