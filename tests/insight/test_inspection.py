@@ -11,7 +11,9 @@ import pytest
 
 from convista import Input, Model, Sequential
 from convista.errors import ArgumentError, ShapeError
-from convista.insight import inspection
+from convista.insight import excitations, feature_maps, inspection, maximize, trace
+from convista.insight.attributions.score import score_of
+from convista.insight.doctor.signals import Body, signals
 from convista.insight.inspection import convolutions, inspected, place_of, program, spatial_layers, tail, values
 from convista.layers import Add, BatchNormalization, Conv2D, Dense, Flatten, MaxPooling2D
 
@@ -76,6 +78,26 @@ def test_in_mixed_precision_values_are_those_inside_the_network() -> None:
         difference = np.abs(here - there).max() / np.abs(there).max()
         assert 1e-4 < difference < 2**-6, model.graph.nodes[place].name  # asked for as outputs they would be float32
     np.testing.assert_allclose(values(model, X, places[-1:])[0], model.predict(X), rtol=1e-6)
+
+
+def test_in_mixed_precision_every_tool_measures_the_network_that_predicts() -> None:
+    model = small()
+    exact = values(model, X, (3,))[0]
+    model.policy = "mixed_bfloat16"
+    layer, place = "second", place_of(model, "second", "test")
+    inside = values(model, X, (place,))[0]
+    assert not np.array_equal(inside, exact)
+    np.testing.assert_array_equal(inside[0], feature_maps(model, X, layer)[layer].values)
+    peaks = inside[0].reshape(-1, 4).max(axis=0)
+    channels = excitations(model, X, layer, n=1).layers[0].channels
+    np.testing.assert_array_equal([channel.strongest for channel in channels], peaks)
+    cell = excitations(model, X, layer, n=1).layers[0].channels[0].found[0].cell
+    assert trace(model, X, layer, *cell, 0).computed == peaks[0]
+    measured = signals(Body.of(model), X)[place]
+    np.testing.assert_array_equal(measured.highest, np.abs(inside[0]).max(axis=(0, 1)))
+    np.testing.assert_array_equal(score_of(model, X, 0, "test").inside(X, place)[0], inside[0])
+    found = maximize(model, layer, 1, cell=(1, 1), steps=2, value_range=(0, 1))
+    assert found.activation == values(model, found.picture[None], (place,))[0][0, 1, 1, 1]
 
 
 def test_layers_with_positions_and_with_kernels() -> None:

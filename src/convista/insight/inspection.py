@@ -138,7 +138,7 @@ def values(model: Model, x: Any, places: Sequence[int]) -> list[np.ndarray]:
         x: float32 ``(N, …)``, from :func:`inspected`.
         places: Places in ``model.graph.nodes``.
     """
-    graph, policy = _ending_at(model, tuple(places)), model.policy
+    graph, policy = ending_at(model.graph, tuple(places), model.policy), model.policy
 
     def run(params: Any, state: Any, batch: Any) -> Any:
         return graph.apply(params, state, batch, policy=policy)[0]
@@ -147,13 +147,17 @@ def values(model: Model, x: Any, places: Sequence[int]) -> list[np.ndarray]:
     return [np.asarray(value, np.float32) for value in (found if isinstance(found, tuple) else (found,))]
 
 
-def _ending_at(model: Model, places: tuple[int, ...]) -> Graph:
-    """Return the network with these nodes as outputs, each in the precision that it has inside the network.
+def ending_at(graph: Graph, places: tuple[int, ...], policy: str) -> Graph:
+    """Return a network with these nodes as outputs, each in the precision that it has inside the network.
 
     Outputs are computed in float32: in mixed precision a copy is asked for instead, and the node itself stays as it is.
+
+    Args:
+        graph: The network.
+        places: Places in ``graph.nodes``.
+        policy: In which precision it computes.
     """
-    graph = model.graph
-    if model.policy == "float32":
+    if policy == "float32":
         return dataclasses.replace(graph, outputs=places)
     nodes, ends = list(graph.nodes), []
     for place in places:

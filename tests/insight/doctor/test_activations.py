@@ -222,7 +222,7 @@ def test_moving_statistics_that_have_settled(only, digits):
     ids=["depthwise 2", "depthwise 3", "transposed to more", "transposed to less"],
 )
 def test_dead_channels_of_kernels_with_other_axes_are_drawn_anew(layer, only, digits):
-    """Weights that cannot answer, not only a bias: only new weights at the right places of the kernel bring them back."""
+    """Weights that cannot answer, not only a bias: new ones at the right places of the kernel bring them back."""
     model = Sequential([Input((8, 8, 1)), Conv2D(4, 3, activation="relu"), layer, Flatten(), Dense(10)], seed=0)
     made = model.graph.shapes()[2][-1]
     dead = list(range(made // 3, made))

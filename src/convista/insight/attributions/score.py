@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from convista.errors import ArgumentError, ShapeError, suggest
-from convista.insight.inspection import program, values
+from convista.insight.inspection import ending_at, program, values
 from convista.layers.activation import Activation, ReLU, Softmax
 from convista.layers.base import Layer
 from convista.layers.regularization import Dropout
@@ -265,7 +265,7 @@ def _gradients(graph: Graph, policy: str) -> Callable[..., Any]:
 
 
 def _inner_gradient(graph: Graph, place: int, policy: str) -> Callable[..., Any]:
-    before = dataclasses.replace(graph, outputs=(place,))
+    before = ending_at(graph, (place,), policy)
     after = dataclasses.replace(graph, inputs=(*graph.inputs, place))
 
     def run(params: Any, state: Any, x: Any, direction: Any) -> Any:

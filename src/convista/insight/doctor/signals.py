@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from convista.insight.inspection import program
+from convista.insight.inspection import ending_at, program
 from convista.kernels.compiler import compile_function
 from convista.layers.inference import Node
 from convista.models.graph import Graph
@@ -90,7 +90,7 @@ def signals(body: Body, x: np.ndarray, *, training: bool = False) -> list[Signal
         training: Whether batch normalisation uses the batch, as before anything was learned.
     """
     graph, policy = body.graph, body.policy
-    everything = dataclasses.replace(graph, outputs=tuple(range(len(graph.nodes))))
+    everything = ending_at(graph, tuple(range(len(graph.nodes))), policy)
 
     def measure(params: Any, state: Any, part: Any) -> Any:
         key = jax.random.key(0) if training else None
