@@ -9,6 +9,8 @@ import pytest
 
 from convista import Input, Sequential
 from convista.insight.doctor.findings import NotChecked
+from convista.insight.doctor.signals import Body, relative_gradients, signals
+from convista.insight.inspection import values
 from convista.layers import BatchNormalization, Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D, Dropout, Flatten, ReLU
 
 
@@ -239,3 +241,31 @@ def test_dead_channels_of_kernels_with_other_axes_are_drawn_anew(layer, only, di
     assert set(found.evidence.numbers["dead"]) >= set(dead)
     count = len(found.evidence.numbers["dead"])
     assert found.fix.verified == f"of {count} of {made} channels, {count} answer with new weights."
+
+
+def test_a_channel_that_lives_in_the_last_examples_only_is_not_dead(only):
+    model = Sequential([Input((1,)), Dense(2, activation="relu", name="cut"), Dense(2)], seed=0)
+    model.set_weights([np.array([[1.0, 1.0]]), np.zeros(2), *model.get_weights()[2:]])
+    x = -np.ones((120, 1), np.float32)
+    assert only("dead channels", model, x)[0].severity == "error"
+    x[100:] = 1
+    assert only("dead channels", model, x) == []
+
+
+def test_every_example_counts_once():
+    x = np.random.default_rng(0).normal(size=(120, 3)).astype(np.float32)
+    y = np.arange(120) % 2
+    model = Sequential([Input((3,)), Dense(5, activation="tanh"), Dense(2, activation="softmax")], seed=0)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    body = Body.of(model)
+    for found, value in zip(signals(body, x), [x, *values(model, x, (1, 2))], strict=True):
+        assert found.size == pytest.approx(np.sqrt(np.mean(np.square(value, dtype=np.float64))), rel=1e-6)
+        np.testing.assert_allclose(found.highest, np.abs(value).max(axis=0), rtol=1e-6)
+
+    def mean_loss(params):
+        return jnp.mean(model.loss(y, model.graph.apply(params, model.state, x)[0]))
+
+    slopes = jax.grad(mean_loss)(model.params)
+    for name, found in relative_gradients(body, model.loss, x, y).items():
+        lengths = [float(jnp.linalg.norm(tree[name]["kernel"])) for tree in (slopes, model.params)]
+        assert found == pytest.approx(lengths[0] / lengths[1], rel=1e-5)
