@@ -14,7 +14,7 @@ from convista.insight.doctor.findings import Evidence, Finding, Fix, NotChecked
 from convista.insight.doctor.patient import Patient
 from convista.insight.doctor.signals import Body, Signal, relative_gradients, signals
 from convista.insight.doctor.surgery import normalized, swapped, with_layers
-from convista.insight.judgement import as_probabilities
+from convista.insight.judgement import class_probabilities
 from convista.layers import Activation, BatchNormalization, Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from convista.layers.base import Layer
 from convista.layers.inference import Node
@@ -309,7 +309,7 @@ def moving_statistics(patient: Patient) -> Iterator[Finding]:
     said = patient.probabilities[: len(labels)]
     state = _settled(patient, names)
     settled = Body(graph, patient.model.params, state, patient.body.policy)
-    answered = _answers(settled, patient.x)
+    answered = class_probabilities(patient.model, _answers(settled, patient.x))
     before, after = (float((found.argmax(axis=1) == labels).mean()) for found in (said, answered))
     if after - before <= patient.limits.statistics_gain:
         return
@@ -363,4 +363,4 @@ def _answers(body: Body, x: np.ndarray) -> np.ndarray:
     found = np.zeros((len(x), *np.shape(answer(body.params, body.state, x[:size]))[1:]), np.float32)
     for first in firsts:
         found[first : first + size] = answer(body.params, body.state, x[first : first + size])
-    return as_probabilities(found)
+    return found
