@@ -109,6 +109,10 @@ class Model(Questions, Network):
     def _build_for(self, x: Any) -> None:
         """Let a model without input shape take that of the data; a functional model always has one."""
 
+    def _shaped_for(self, x: Any) -> Model:
+        """Return this model; in the place of one without input shape a copy that has that of the data."""
+        return self
+
     def compile(
         self,
         optimizer: Any = "rmsprop",
