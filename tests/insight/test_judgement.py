@@ -10,6 +10,7 @@ import pytest
 
 from convista import Input, Sequential
 from convista.errors import DataError
+from convista.insight import invariance
 from convista.insight.comparison import _accuracy
 from convista.insight.doctor.material import Sample
 from convista.insight.doctor.patient import answers
@@ -21,7 +22,7 @@ from convista.insight.judgement import (
     class_probabilities,
     judge,
 )
-from convista.layers import Dense
+from convista.layers import Dense, Flatten
 from convista.training.losses import BinaryCrossentropy, SparseCategoricalCrossentropy
 
 
@@ -170,3 +171,12 @@ def test_answers_of_every_ending():
     own = ending(2, jax.nn.softmax, "sparse_categorical_crossentropy")
     np.testing.assert_array_equal(class_probabilities(own, high), high)  # the loss takes them for probabilities
     np.testing.assert_array_equal(class_probabilities(ending(2, jax.nn.softmax), logits), logits)
+
+
+def test_curves_over_changes_take_a_logit_for_one():
+    model = Sequential([Input((6, 6, 1)), Flatten(), Dense(1)], seed=0)
+    model.set_weights([np.zeros((36, 1)), np.array([0.3])])
+    model.compile("sgd", **FROM_LOGITS)
+    for curve in invariance(model, np.eye(6)[..., None]).models[0].curves:
+        assert curve.answer == 1
+        np.testing.assert_allclose(curve.probabilities[:, 1], POSITIVE, rtol=1e-6)
