@@ -80,6 +80,7 @@ def test_in_mixed_precision_values_are_those_inside_the_network() -> None:
     np.testing.assert_allclose(values(model, X, places[-1:])[0], model.predict(X), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_in_mixed_precision_every_tool_measures_the_network_that_predicts() -> None:
     model = small()
     exact = values(model, X, (3,))[0]
@@ -154,6 +155,7 @@ def test_a_program_is_compiled_once_and_again_when_the_network_changes() -> None
     assert program(model, "twice", lambda x: x * 2) is not made
 
 
+@pytest.mark.slow
 def test_a_model_is_freed_with_its_programs() -> None:
     model = small()
     model.compile("adam", "sparse_categorical_crossentropy")

@@ -252,6 +252,7 @@ def test_a_channel_that_lives_in_the_last_examples_only_is_not_dead(only):
     assert only("dead channels", model, x) == []
 
 
+@pytest.mark.slow
 def test_every_example_counts_once():
     x = np.random.default_rng(0).normal(size=(120, 3)).astype(np.float32)
     y = np.arange(120) % 2
