@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
 from convista import Input, Model, Sequential
 from convista.errors import ArgumentError, ShapeError
+from convista.insight import excitations, feature_maps, inspection, maximize, trace
+from convista.insight.attributions.score import score_of
+from convista.insight.doctor.signals import Body, signals
 from convista.insight.inspection import convolutions, inspected, place_of, program, spatial_layers, tail, values
 from convista.layers import Add, BatchNormalization, Conv2D, Dense, Flatten, MaxPooling2D
 
@@ -73,6 +80,27 @@ def test_in_mixed_precision_values_are_those_inside_the_network() -> None:
     np.testing.assert_allclose(values(model, X, places[-1:])[0], model.predict(X), rtol=1e-6)
 
 
+@pytest.mark.slow
+def test_in_mixed_precision_every_tool_measures_the_network_that_predicts() -> None:
+    model = small()
+    exact = values(model, X, (3,))[0]
+    model.policy = "mixed_bfloat16"
+    layer, place = "second", place_of(model, "second", "test")
+    inside = values(model, X, (place,))[0]
+    assert not np.array_equal(inside, exact)
+    np.testing.assert_array_equal(inside[0], feature_maps(model, X, layer)[layer].values)
+    peaks = inside[0].reshape(-1, 4).max(axis=0)
+    channels = excitations(model, X, layer, n=1).layers[0].channels
+    np.testing.assert_array_equal([channel.strongest for channel in channels], peaks)
+    cell = excitations(model, X, layer, n=1).layers[0].channels[0].found[0].cell
+    assert trace(model, X, layer, *cell, 0).computed == peaks[0]
+    measured = signals(Body.of(model), X)[place]
+    np.testing.assert_array_equal(measured.highest, np.abs(inside[0]).max(axis=(0, 1)))
+    np.testing.assert_array_equal(score_of(model, X, 0, "test").inside(X, place)[0], inside[0])
+    found = maximize(model, layer, 1, cell=(1, 1), steps=2, value_range=(0, 1))
+    assert found.activation == values(model, found.picture[None], (place,))[0][0, 1, 1, 1]
+
+
 def test_layers_with_positions_and_with_kernels() -> None:
     assert spatial_layers(small()) == ["first", "pooled", "second", "normalized", "both"]
     assert convolutions(small()) == ["first", "second"]
@@ -125,3 +153,31 @@ def test_a_program_is_compiled_once_and_again_when_the_network_changes() -> None
     assert program(model, "twice", lambda x: x * 2) is made
     model.add(Dense(3))
     assert program(model, "twice", lambda x: x * 2) is not made
+
+
+@pytest.mark.slow
+def test_a_model_is_freed_with_its_programs() -> None:
+    model = small()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    values(model, X, (1, 2))
+    model.check((np.repeat(X, 70, axis=0), np.arange(70) % 3))  # its range test compiles what holds the model itself
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+
+
+def test_the_program_that_was_not_asked_for_longest_is_dropped_and_only_for_a_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inspection, "_MOST_PROGRAMS", 2)
+    model = small()
+    first, second = (program(model, name, lambda x: x) for name in ("first", "second"))
+    model._graph = dataclasses.replace(model.graph)  # another network, though equal: its programs take their place
+    assert program(model, "second", lambda x: x) is not second
+    again = program(model, "first", lambda x: x)
+    assert again is not first
+    program(model, "second", lambda x: x)
+    assert program(model, "first", lambda x: x) is again
+    program(model, "third", lambda x: x)
+    assert [name for name, _ in model._inspections] == ["first", "third"]

@@ -11,6 +11,7 @@ import pytest
 
 from convista.errors import ArgumentError, DataError
 from convista.insight import runs
+from convista.insight.doctor.training import epochs_of
 from convista.insight.runs import OURS, RunFolder
 
 
@@ -127,3 +128,31 @@ def test_record_is_strict_json(tmp_path):
 
     record = json.loads(text, parse_constant=refuse)
     assert record == {"loss": None, "accuracy": 0.5, "counts": [1, 2], "name": "цифри"}
+
+
+SPOILED = {
+    "no text": (b"epoch,loss\n0,\xff\xfe\n", "'utf-8' codec can't decode byte 0xff in position 13: invalid start byte"),
+    "no table": (b"epoch,loss\n0," + b"1" * 200_000 + b"\n", "field larger than field limit (131072)"),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_a_history_that_cannot_be_read(kind, tmp_path):
+    content, reason = SPOILED[kind]
+    run = RunFolder(tmp_path, tmp_path / "model.convista")
+    run.history.write_bytes(content)
+    for read in (run.read_history, lambda: epochs_of(run.history)):
+        with pytest.raises(DataError) as error:
+            read()
+        assert str(error.value) == (
+            f"{run.history}: the table of epochs cannot be read ({reason}). Put the file back as it was, or move it "
+            "away: what it tells is then left out."
+        )
+
+
+def test_a_history_column_by_column(tmp_path):
+    run = RunFolder(tmp_path, tmp_path / "model.convista")
+    assert run.read_history() == {}
+    run.history.write_text("epoch,loss,accuracy\n0,0.5,0.25,9\n1,0.4\n", encoding="utf-8")
+    assert run.read_history() == {"epoch": ["0", "1"], "loss": ["0.5", "0.4"], "accuracy": ["0.25", None]}
+    assert epochs_of(run.history) == {"loss": [0.5, 0.4], "accuracy": [0.25, None]}

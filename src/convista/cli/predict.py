@@ -32,7 +32,7 @@ def predict(session: Session, run: str, pictures: tuple[str, ...]) -> None:
     RUN is a run folder or a .convista file. Pictures are files of any size; they are prepared as the model asks. A
     PICTURE may be a folder: then every picture in it is named, and files that are none are skipped.
     """
-    from convista.insight.judgement import as_probabilities
+    from convista.insight.judgement import class_probabilities
     from convista.insight.runs import RunFolder
     from convista.insight.tables import table
     from convista.models import load_model
@@ -40,7 +40,7 @@ def predict(session: Session, run: str, pictures: tuple[str, ...]) -> None:
     model = load_model(RunFolder.open(run).model)
     files, skipped = _files(pictures)
     files, answers = _answers(model, files, skipped)
-    probabilities = as_probabilities(answers)
+    probabilities = class_probabilities(model, answers)
     names = model.classes or tuple(str(number) for number in range(probabilities.shape[1]))
     found = [_named(picture, row, names) for picture, row in zip(files, probabilities, strict=True)]
     others = min(_SHOWN, len(names)) - 1

@@ -126,7 +126,7 @@ def compare_models(models: Mapping[str, Model], split: Labelled, batch_size: int
 
 def _accuracy(model: Model, split: Labelled, batch_size: int) -> float:
     from convista.data.picture_batches import PictureBatches
-    from convista.insight.judgement import as_probabilities
+    from convista.insight.judgement import class_probabilities
 
     # Pictures of a folder come in batches: after that pass the split knows which of its files are none.
     answered = (
@@ -134,7 +134,7 @@ def _accuracy(model: Model, split: Labelled, batch_size: int) -> float:
         if isinstance(split, PictureBatches)
         else model.predict(split.x, batch_size=batch_size, verbose=0)
     )
-    answers = as_probabilities(np.asarray(answered))
+    answers = class_probabilities(model, np.asarray(answered))
     return float(np.mean(answers.argmax(axis=1) == split.y))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import weakref
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +138,7 @@ def values(model: Model, x: Any, places: Sequence[int]) -> list[np.ndarray]:
         x: float32 ``(N, …)``, from :func:`inspected`.
         places: Places in ``model.graph.nodes``.
     """
-    graph, policy = _ending_at(model, tuple(places)), model.policy
+    graph, policy = ending_at(model.graph, tuple(places), model.policy), model.policy
 
     def run(params: Any, state: Any, batch: Any) -> Any:
         return graph.apply(params, state, batch, policy=policy)[0]
@@ -148,13 +147,17 @@ def values(model: Model, x: Any, places: Sequence[int]) -> list[np.ndarray]:
     return [np.asarray(value, np.float32) for value in (found if isinstance(found, tuple) else (found,))]
 
 
-def _ending_at(model: Model, places: tuple[int, ...]) -> Graph:
-    """Return the network with these nodes as outputs, each in the precision that it has inside the network.
+def ending_at(graph: Graph, places: tuple[int, ...], policy: str) -> Graph:
+    """Return a network with these nodes as outputs, each in the precision that it has inside the network.
 
     Outputs are computed in float32: in mixed precision a copy is asked for instead, and the node itself stays as it is.
+
+    Args:
+        graph: The network.
+        places: Places in ``graph.nodes``.
+        policy: In which precision it computes.
     """
-    graph = model.graph
-    if model.policy == "float32":
+    if policy == "float32":
         return dataclasses.replace(graph, outputs=places)
     nodes, ends = list(graph.nodes), []
     for place in places:
@@ -182,24 +185,25 @@ def tail(model: Model, place: int) -> Callable[[Any, Any, Any, Any], Any]:
     return rest
 
 
-_programs: weakref.WeakKeyDictionary[Any, dict[Hashable, Any]] = weakref.WeakKeyDictionary()
 _MOST_PROGRAMS = 64
 
 
 def program(model: Model, name: Hashable, function: Callable[..., Any]) -> Callable[..., Any]:
     """Return ``function``, compiled once for a model as it is now: the second question is answered at once.
 
+    Programs are kept by the model itself, so that they go with it even where they close over it.
+
     Args:
         model: Whose graph and policy ``function`` closes over.
         name: What tells this function from the model's others.
         function: A pure function of arrays.
     """
-    kept = _programs.setdefault(model, {})
+    kept, key = model._inspections, (name, model.policy)
     # The graph itself is kept beside its program: an id alone may come back with another graph.
-    graph, compiled = kept.get((name, model.policy), (None, None))
+    graph, compiled = kept.pop(key, (None, None))
     if graph is not model.graph:
-        if len(kept) >= _MOST_PROGRAMS:
-            kept.pop(next(iter(kept)))
         compiled = compile_function(function)
-        kept[name, model.policy] = (model.graph, compiled)
+    kept[key] = (model.graph, compiled)
+    if len(kept) > _MOST_PROGRAMS:
+        kept.pop(next(iter(kept)))  # the one that was not asked for longest
     return compiled

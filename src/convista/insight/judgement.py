@@ -116,7 +116,7 @@ def judge(model: Model, split: Labelled, classes: tuple[str, ...], batch_size: i
     """Let a model name pictures.
 
     Args:
-        model: The model; its answers are probabilities or, if they do not add up to one, logits.
+        model: The model; its answers are probabilities or logits.
         split: Pictures and labels; those of a folder are read batch by batch.
         classes: The names of the classes.
         batch_size: Pictures at a time.
@@ -130,11 +130,47 @@ def judge(model: Model, split: Labelled, classes: tuple[str, ...], batch_size: i
     pictures = split if is_stream(split) else split.x
     answers = np.asarray(model.predict(pictures, batch_size=batch_size, verbose=0))
     value = float(np.mean(np.asarray(model.loss(split.y, answers)))) if loss else None
-    return Judgement(split, classes, as_probabilities(answers), value)
+    return Judgement(split, classes, class_probabilities(model, answers), value)
+
+
+def class_probabilities(model: Model, answers: np.ndarray) -> np.ndarray:
+    """Return probabilities of classes whatever a classifier ends with.
+
+    What its answers are is decided by the model: by its last activation, else by its loss, else by whether its last
+    layer multiplies with weights, which gives logits. Only where none of them tells, such as behind a function of the
+    user's own, the values decide.
+
+    Args:
+        model: The model.
+        answers: ``(N, C)`` or ``(N, 1)``, what it gave.
+
+    Returns:
+        float64 ``(N, C)``; ``(N, 2)`` for one output. Rows add up to one, unless each class has a sigmoid of its own.
+
+    Example:
+        >>> from convista import Sequential
+        >>> from convista.layers import Dense
+        >>> class_probabilities(Sequential([Dense(1, input_shape=(2,))]), np.array([[0.0]])).tolist()
+        [[0.5, 0.5]]
+    """
+    from convista.insight.attributions.score import probabilities_of, squashed, without_last_activation
+
+    found = probabilities_of(model, answers)
+    if found is not None:
+        return found
+    answers, loss = answers.astype(np.float64), model.loss if is_compiled(model) else None
+    _, ending = without_last_activation(model.graph)
+    learned = hasattr(model.graph.nodes[model.graph.outputs[0]].layer, "kernel_initializer")
+    single, from_logits = answers.shape[1] == 1, getattr(loss, "from_logits", None)
+    if from_logits or (from_logits is None and ending == "linear" and learned):
+        answers = squashed(answers, "sigmoid" if single else "softmax")
+    elif from_logits is None:
+        return as_probabilities(answers)
+    return np.concatenate([1 - answers, answers], axis=1) if single else answers
 
 
 def as_probabilities(answers: np.ndarray) -> np.ndarray:
-    """Return probabilities of classes whatever a classifier ends with.
+    """Return probabilities of classes from answers of unknown origin; :func:`class_probabilities` is for a model's own.
 
     Args:
         answers: (N, C) probabilities or logits, or (N, 1) the probability (or logit) of class 1.

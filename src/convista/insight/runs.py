@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import itertools
 import json
 import math
 import os
@@ -21,6 +23,7 @@ CURVES, CONFUSION, MISTAKES, EXAMPLE = "curves.png", "confusion.png", "mistakes.
 OURS = (MODEL, HISTORY, CURVES, CONFUSION, MISTAKES, EXAMPLE, RUN)
 REPORT = "report.html"
 _LARGEST_RECORD = 64 << 20
+_MOST_EPOCHS = 100_000
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,14 @@ class RunFolder:
             ) from error
         return found
 
+    def read_history(self) -> dict[str, list[str | None]]:
+        """Return the columns of ``history.csv`` as they are written; nothing where there is none.
+
+        Raises:
+            DataError: It is no table of text.
+        """
+        return history_columns(self.history) if self.history.is_file() else {}
+
     def write_record(self, record: Mapping[str, Any]) -> Path:
         """Write ``run.json``; numbers JSON cannot hold (NaN, infinity) become null.
 
@@ -164,6 +175,29 @@ class RunFolder:
         """
         text = json.dumps(finite(record), indent=2, ensure_ascii=False, allow_nan=False, default=str)
         return write_whole(self.record, text + "\n")
+
+
+def history_columns(path: Path) -> dict[str, list[str | None]]:
+    """Return the columns of a table of epochs by name, as they are written; a cell that a row lacks is ``None``.
+
+    Args:
+        path: The ``.csv`` file.
+
+    Raises:
+        DataError: It is no table of text.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_RECORD:
+            raise ValueError(f"it is larger than {_LARGEST_RECORD >> 20} MB")
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(itertools.islice(csv.DictReader(file), _MOST_EPOCHS))
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(
+            f"the table of epochs cannot be read ({error})",
+            where=str(path),
+            fix="Put the file back as it was, or move it away: what it tells is then left out",
+        ) from error
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else {}) if isinstance(name, str)}
 
 
 def finite(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +82,12 @@ class Model(Questions, Network):
         self._trainer: loop.Trainer | None = None
         self._augmented: tuple[tuple[Any, ...], loop.Trainer] | None = None
         self._forward: Any = None
+        self._inspections: dict[Hashable, Any] = {}
         self._feeding = Feeding(self)
 
     def _forget_programs(self) -> None:
         self._trainer, self._augmented, self._forward = None, None, None
+        self._inspections = {}
 
     def __call__(self, x: Any, training: bool = False) -> Any:
         """Return the network's output for a batch of arrays, as a JAX array."""
@@ -106,6 +108,10 @@ class Model(Questions, Network):
 
     def _build_for(self, x: Any) -> None:
         """Let a model without input shape take that of the data; a functional model always has one."""
+
+    def _shaped_for(self, x: Any) -> Model:
+        """Return this model; in the place of one without input shape a copy that has that of the data."""
+        return self
 
     def compile(
         self,

@@ -178,6 +178,15 @@ class Sequential(Model):
             array = x[0] if isinstance(x, tuple) else x
             self._begin_with(tuple(array.shape[1:]))
 
+    def _shaped_for(self, x: Any) -> Model:
+        if self._graph is not None:
+            return self
+        twin = Sequential(self._layers, self.name, seed=self.seed)
+        twin.classes, twin.preprocessing, twin.policy = self.classes, self.preprocessing, self.policy
+        twin._compilation = self._compilation
+        twin._build_for(x)
+        return twin
+
     def build(self, input_shape: Shape) -> None:
         """Fix the input's shape, given with the batch axis first as in Keras."""
         sizes = arguments.shape(tuple(input_shape)[1:], "input_shape", where="build")

@@ -9,7 +9,9 @@ import pytest
 
 from convista import Input, Sequential
 from convista.insight.doctor.findings import NotChecked
-from convista.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, ReLU
+from convista.insight.doctor.signals import Body, relative_gradients, signals
+from convista.insight.inspection import values
+from convista.layers import BatchNormalization, Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D, Dropout, Flatten, ReLU
 
 
 def with_bias(model, layer, places, value):
@@ -209,3 +211,62 @@ def test_moving_statistics_that_have_settled(only, digits):
     model = normed(0.9)
     model.fit(*digits.train, epochs=3, verbose=0)
     assert only("moving statistics", model, digits.train) == []
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        DepthwiseConv2D(3, depth_multiplier=2, activation="relu", name="cut"),
+        DepthwiseConv2D(3, depth_multiplier=3, activation="relu", name="cut"),
+        Conv2DTranspose(6, 3, activation="relu", name="cut"),
+        Conv2DTranspose(3, 3, activation="relu", name="cut"),
+    ],
+    ids=["depthwise 2", "depthwise 3", "transposed to more", "transposed to less"],
+)
+def test_dead_channels_of_kernels_with_other_axes_are_drawn_anew(layer, only, digits):
+    """Weights that cannot answer, not only a bias: new ones at the right places of the kernel bring them back."""
+    model = Sequential([Input((8, 8, 1)), Conv2D(4, 3, activation="relu"), layer, Flatten(), Dense(10)], seed=0)
+    made = model.graph.shapes()[2][-1]
+    dead = list(range(made // 3, made))
+    transposed = isinstance(layer, Conv2DTranspose)
+    params = {name: dict(group) for name, group in model.params.items()}
+    kernel = np.array(params["cut"]["kernel"])
+    for channel in dead:
+        if transposed:
+            kernel[:, :, channel] = -1.0
+        else:
+            kernel[:, :, channel // layer.depth_multiplier, channel % layer.depth_multiplier] = -1.0
+    model.params = {**params, "cut": {**params["cut"], "kernel": jnp.asarray(kernel)}}
+    (found,) = only("dead channels", model, digits.train)
+    assert set(found.evidence.numbers["dead"]) >= set(dead)
+    count = len(found.evidence.numbers["dead"])
+    assert found.fix.verified == f"of {count} of {made} channels, {count} answer with new weights."
+
+
+def test_a_channel_that_lives_in_the_last_examples_only_is_not_dead(only):
+    model = Sequential([Input((1,)), Dense(2, activation="relu", name="cut"), Dense(2)], seed=0)
+    model.set_weights([np.array([[1.0, 1.0]]), np.zeros(2), *model.get_weights()[2:]])
+    x = -np.ones((120, 1), np.float32)
+    assert only("dead channels", model, x)[0].severity == "error"
+    x[100:] = 1
+    assert only("dead channels", model, x) == []
+
+
+@pytest.mark.slow
+def test_every_example_counts_once():
+    x = np.random.default_rng(0).normal(size=(120, 3)).astype(np.float32)
+    y = np.arange(120) % 2
+    model = Sequential([Input((3,)), Dense(5, activation="tanh"), Dense(2, activation="softmax")], seed=0)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    body = Body.of(model)
+    for found, value in zip(signals(body, x), [x, *values(model, x, (1, 2))], strict=True):
+        assert found.size == pytest.approx(np.sqrt(np.mean(np.square(value, dtype=np.float64))), rel=1e-6)
+        np.testing.assert_allclose(found.highest, np.abs(value).max(axis=0), rtol=1e-6)
+
+    def mean_loss(params):
+        return jnp.mean(model.loss(y, model.graph.apply(params, model.state, x)[0]))
+
+    slopes = jax.grad(mean_loss)(model.params)
+    for name, found in relative_gradients(body, model.loss, x, y).items():
+        lengths = [float(jnp.linalg.norm(tree[name]["kernel"])) for tree in (slopes, model.params)]
+        assert found == pytest.approx(lengths[0] / lengths[1], rel=1e-5)

@@ -168,9 +168,14 @@ def test_arguments_of_another_kind_are_refused(sound):
         sound.check((np.zeros((3, 8, 8, 1), np.float32), np.zeros(2, int)))
 
 
-def test_a_model_without_shape_takes_that_of_the_data(digits):
+def test_of_a_model_without_shape_a_copy_takes_that_of_the_data(digits):
     model = Sequential([Conv2D(4, 3, activation="relu"), Flatten(), Dense(10, activation="softmax")], seed=0)
-    assert "dead channels" in model.check(digits.train, quick=True).checked
+    model.compile("adam", "sparse_categorical_crossentropy")
+    found = model.check(digits.train, quick=True)
+    assert {"dead channels", "sizes of gradients"} <= set(found.checked)
+    assert found.examples == 1000
+    assert not model.built
+    assert model.compiled
     with pytest.raises(ShapeError, match="the shape of the input is known"):
         Sequential([Conv2D(4, 3), Flatten(), Dense(10)]).check()
 

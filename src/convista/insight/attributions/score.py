@@ -14,7 +14,7 @@ import numpy as np
 
 from convista.errors import ShapeError
 from convista.insight.class_names import class_names, class_number
-from convista.insight.inspection import program, values
+from convista.insight.inspection import ending_at, program, values
 from convista.layers.activation import Activation, ReLU, Softmax
 from convista.layers.base import Layer
 from convista.layers.regularization import Dropout
@@ -138,14 +138,14 @@ def score_of(model: Model, x: np.ndarray, target: int | str | None, where: str) 
             fix="Explain a model that ends in a global pooling or a Dense layer",
         )
     graph, ending = without_last_activation(model.graph)
-    squashing = ending if ending in SQUASHING else _taken_for(model, shape[0], ending)
-    outputs = values(model, x, model.graph.outputs)[0][0].astype(np.float64)
-    probabilities = None if squashing is None else _probabilities(outputs, squashing, already=ending in SQUASHING)
-    answers = outputs if probabilities is None else probabilities
+    outputs = values(model, x, model.graph.outputs)[0]
+    rows = probabilities_of(model, outputs)
+    probabilities = None if rows is None else rows[0]
+    answers = outputs[0] if probabilities is None else probabilities
     classes = class_names(model, len(answers))
     number = int(answers.argmax()) if target is None else class_number(target, classes, "target", where)
-    direction = np.zeros(len(outputs), np.float32)
-    if len(outputs) < len(answers):
+    direction = np.zeros(shape[0], np.float32)
+    if shape[0] < len(answers):
         direction[0] = 1 if number else -1
     else:
         direction[number] = 1
@@ -154,12 +154,48 @@ def score_of(model: Model, x: np.ndarray, target: int | str | None, where: str) 
         graph,
         number,
         classes[number],
-        _explained(ending, known=squashing is not None),
+        _explained(ending, known=probabilities is not None),
         None if probabilities is None else float(probabilities[number]),
         direction,
         model.params,
         model.state,
     )
+
+
+def probabilities_of(model: Model, answers: np.ndarray) -> np.ndarray | None:
+    """Return the probability of each class, of both classes for one output, as far as the model tells.
+
+    What the answers are is read from the last activation, the loss and the classes, never from their values.
+
+    Args:
+        model: The model.
+        answers: ``(N, outputs)``, what it gave.
+
+    Returns:
+        float64 ``(N, classes)``; ``None`` if the answers are not known to be probabilities or logits.
+    """
+    _, ending = without_last_activation(model.graph)
+    already, answers = ending in SQUASHING, answers.astype(np.float64)
+    squashing = ending if already else _taken_for(model, answers.shape[1], ending)
+    if squashing is None:
+        return None
+    if squashing == "log_softmax":
+        return np.exp(answers)
+    found = answers if already else squashed(answers, squashing)
+    return np.concatenate([1 - found, found], axis=1) if squashing == "sigmoid" and found.shape[1] == 1 else found
+
+
+def squashed(logits: np.ndarray, squashing: str) -> np.ndarray:
+    """Return the softmax of each row, or the sigmoid of each number.
+
+    Example:
+        >>> squashed(np.zeros((1, 2)), "softmax").tolist()
+        [[0.5, 0.5]]
+    """
+    if squashing == "sigmoid":
+        return 0.5 * (1 + np.tanh(0.5 * logits))
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def without_last_activation(graph: Graph) -> tuple[Graph, str | None]:
@@ -269,7 +305,7 @@ def _gradients(graph: Graph, policy: str) -> Callable[..., Any]:
 
 
 def _inner_gradient(graph: Graph, place: int, policy: str) -> Callable[..., Any]:
-    before = dataclasses.replace(graph, outputs=(place,))
+    before = ending_at(graph, (place,), policy)
     after = dataclasses.replace(graph, inputs=(*graph.inputs, place))
 
     def run(params: Any, state: Any, x: Any, direction: Any) -> Any:
@@ -291,18 +327,6 @@ def _taken_for(model: Model, outputs: int, ending: str | None) -> str | None:
     if ending != "linear" or not (model.classes or getattr(loss, "from_logits", False)):
         return None
     return "sigmoid" if outputs == 1 or isinstance(loss, BinaryCrossentropy) else "softmax"
-
-
-def _probabilities(outputs: np.ndarray, squashing: str, *, already: bool) -> np.ndarray:
-    """Return the probability of each class, of both classes for one output."""
-    if squashing == "log_softmax":
-        outputs = np.exp(outputs)
-    elif squashing == "softmax" and not already:
-        outputs = np.exp(outputs - outputs.max())
-        outputs = outputs / outputs.sum()
-    elif squashing == "sigmoid" and not already:
-        outputs = 0.5 * (1 + np.tanh(0.5 * outputs))
-    return np.array([1 - outputs[0], outputs[0]]) if squashing == "sigmoid" and len(outputs) == 1 else outputs
 
 
 def _explained(ending: str | None, *, known: bool) -> str:

@@ -14,14 +14,16 @@ from convista.insight.doctor.findings import Evidence, Finding, Fix, NotChecked
 from convista.insight.doctor.patient import Patient
 from convista.insight.doctor.signals import Body, Signal, relative_gradients, signals
 from convista.insight.doctor.surgery import normalized, swapped, with_layers
-from convista.insight.judgement import as_probabilities
-from convista.layers import Activation, BatchNormalization
+from convista.insight.judgement import class_probabilities
+from convista.layers import Activation, BatchNormalization, Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
+from convista.layers.base import Layer
 from convista.layers.inference import Node
 from convista.models.graph import Graph
 from convista.training.losses import EPSILON
 
 _TINY = 1e-30
 _TRIED = 200
+_TRANSPOSED = (Conv1DTranspose, Conv2DTranspose, Conv3DTranspose)
 
 
 def dead_channels(patient: Patient) -> Iterator[Finding]:
@@ -56,14 +58,23 @@ def _revived(patient: Patient, name: str, dead: np.ndarray, count: str) -> Fix:
     model, graph = patient.model, patient.graph
     if "kernel" not in model.params.get(name, {}):
         return Fix(f"{advice}, or use LeakyReLU.")
-    fresh = graph.init(jax.random.key(patient.seed))[0][name]
+    layer, fresh = graph.layers[name], graph.init(jax.random.key(patient.seed))[0][name]
     own = {key: np.array(value) for key, value in model.params[name].items()}
     for key, value in own.items():
-        value[..., dead] = np.asarray(fresh[key])[..., dead]
+        _by_channel(layer, value)[..., dead] = _by_channel(layer, np.asarray(fresh[key]))[..., dead]
     params = {**model.params, name: {key: jnp.asarray(value) for key, value in own.items()}}
     after = _of(signals(dataclasses.replace(patient.body, params=params), patient.x), name)
     alive = int((after.highest[dead] > 0).sum())
     return Fix(f"{advice}.", f"of {count}, {alive} answer with new weights." if alive else "")
+
+
+def _by_channel(layer: Layer, array: np.ndarray) -> np.ndarray:
+    """Return a view of a kernel or bias whose last axis is the channels that the layer makes."""
+    if array.ndim == 1:
+        return array
+    if hasattr(layer, "depth_multiplier"):  # (*window, channels, multiplier): the output is both, multiplier fastest
+        return array.reshape(*array.shape[:-2], -1)
+    return array.swapaxes(-1, -2) if isinstance(layer, _TRANSPOSED) else array
 
 
 def saturation(patient: Patient) -> Iterator[Finding]:
@@ -298,7 +309,7 @@ def moving_statistics(patient: Patient) -> Iterator[Finding]:
     said = patient.probabilities[: len(labels)]
     state = _settled(patient, names)
     settled = Body(graph, patient.model.params, state, patient.body.policy)
-    answered = _answers(settled, patient.x)
+    answered = class_probabilities(patient.model, _answers(settled, patient.x))
     before, after = (float((found.argmax(axis=1) == labels).mean()) for found in (said, answered))
     if after - before <= patient.limits.statistics_gain:
         return
@@ -352,4 +363,4 @@ def _answers(body: Body, x: np.ndarray) -> np.ndarray:
     found = np.zeros((len(x), *np.shape(answer(body.params, body.state, x[:size]))[1:]), np.float32)
     for first in firsts:
         found[first : first + size] = answer(body.params, body.state, x[first : first + size])
-    return as_probabilities(found)
+    return found

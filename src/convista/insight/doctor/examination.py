@@ -117,7 +117,7 @@ def check(
         except NotChecked as error:
             skipped.append((one.name, error.reason))
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    examples = len(patient.sample.x) if patient.data is not None and len(model.graph.inputs) == 1 else 0
+    examples = len(patient.sample.x) if patient.data is not None and len(patient.graph.inputs) == 1 else 0
     return Diagnosis(
         model.name,
         tuple(findings),
@@ -141,8 +141,8 @@ def _patient(model: Model, data: Any, validation: Any, history: Any, limits: Lim
     if hasattr(data, "train") and hasattr(data, "test"):
         data, validation = data.train, data.test if validation is None else validation
     learned = None if data is None else material(data, limits.examples, "check, data")
-    if learned is not None and not model.built:
-        model._build_for(learned.x[:1])
+    if learned is not None:
+        model = model._shaped_for(learned.x[:1])
     judged: Material | None = None if validation is None else material(validation, limits.examples, "check, validation")
     past = training.epochs_of(model.history if history is None else history)
     return Patient(model, learned, judged, past if past else None, limits, seed, quick)

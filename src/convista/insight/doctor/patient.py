@@ -13,7 +13,7 @@ from convista.insight.doctor.findings import NotChecked
 from convista.insight.doctor.limits import Limits
 from convista.insight.doctor.material import Material, Sample
 from convista.insight.doctor.signals import Body, Signal, signals
-from convista.insight.judgement import as_probabilities, is_compiled
+from convista.insight.judgement import class_probabilities, is_compiled
 from convista.models.graph import Graph
 from convista.training import batches
 
@@ -179,4 +179,4 @@ def prepared(model: Model, x: np.ndarray) -> np.ndarray:
 def answers(model: Model, sample: Sample) -> np.ndarray:
     """Return what a classifier says about examples, as probabilities (n, C); values are taken as they are."""
     data = batches.examples(sample.x, None)
-    return as_probabilities(np.asarray(model._predict_arrays(data, min(256, data.size))))
+    return class_probabilities(model, np.asarray(model._predict_arrays(data, min(256, data.size))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from convista.insight.inspection import program
+from convista.insight.inspection import ending_at, program
 from convista.kernels.compiler import compile_function
 from convista.layers.inference import Node
 from convista.models.graph import Graph
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from convista.models.model import Model
 
 _AT_A_TIME = 50
-_GRADIENT_PARTS = 4
+_MOST_FOR_GRADIENTS = 200
 # Where the slope of sigmoid and tanh is below a twentieth of its largest value: a layer there passes on nothing.
 FLAT_SIGMOID, FLAT_TANH = 0.0125, 0.975
 _TINY = 1e-12
@@ -86,11 +86,11 @@ def signals(body: Body, x: np.ndarray, *, training: bool = False) -> list[Signal
 
     Args:
         body: The network.
-        x: float32 (N, …), prepared; of more than fifty, a rest that fills no part of fifty is left out.
+        x: float32 (N, …), prepared.
         training: Whether batch normalisation uses the batch, as before anything was learned.
     """
     graph, policy = body.graph, body.policy
-    everything = dataclasses.replace(graph, outputs=tuple(range(len(graph.nodes))))
+    everything = ending_at(graph, tuple(range(len(graph.nodes))), policy)
 
     def measure(params: Any, state: Any, part: Any) -> Any:
         key = jax.random.key(0) if training else None
@@ -98,36 +98,55 @@ def signals(body: Body, x: np.ndarray, *, training: bool = False) -> list[Signal
         return [_numbers(node, value) for node, value in zip(graph.nodes, found, strict=True)]
 
     run = body.compiled(f"signals {training}", measure)
-    size = min(_AT_A_TIME, len(x))
     parts = [
-        jax.device_get(run(body.params, body.state, x[first : first + size]))
-        for first in range(0, len(x) - size + 1, size)
+        [
+            {name: rows[seen:] for name, rows in node.items()}
+            for node in jax.device_get(run(body.params, body.state, part))
+        ]
+        for part, seen in _parts(x, len(x))
     ]
     return [_joined(node.name, [part[place] for part in parts]) for place, node in enumerate(graph.nodes)]
 
 
+def _parts(x: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield the first examples in parts of one size, so that one program serves all, and how many were seen before.
+
+    The last part overlaps with the one before.
+    """
+    count = min(len(x), most)
+    size = min(_AT_A_TIME, count)
+    for first in range(0, count, size):
+        begin = min(first, count - size)
+        yield x[begin : begin + size], first - begin
+
+
 def _numbers(node: Node, value: jax.Array) -> dict[str, jax.Array]:
+    """Return the numbers of each example by itself."""
     value = value.astype(jnp.float32)
-    flat = jnp.float32(0)
+    inside = tuple(range(1, value.ndim))
+    flat = jnp.zeros_like(value, bool)
     if node.layer.activation_name == "sigmoid":
-        flat = jnp.mean((value < FLAT_SIGMOID) | (value > 1 - FLAT_SIGMOID), dtype=jnp.float32)
+        flat = (value < FLAT_SIGMOID) | (value > 1 - FLAT_SIGMOID)
     elif node.layer.activation_name == "tanh":
-        flat = jnp.mean(jnp.abs(value) > FLAT_TANH, dtype=jnp.float32)
+        flat = jnp.abs(value) > FLAT_TANH
     return {
-        "square": jnp.mean(value * value),
-        "highest": jnp.max(jnp.abs(value), axis=tuple(range(value.ndim - 1))),
-        "flat": flat,
-        "finite": jnp.all(jnp.isfinite(value)),
+        "square": jnp.mean(value * value, axis=inside),
+        "highest": jnp.max(jnp.abs(value), axis=inside[:-1]),
+        "flat": jnp.mean(flat, axis=inside, dtype=jnp.float32),
+        "finite": jnp.all(jnp.isfinite(value), axis=inside),
     }
 
 
 def _joined(name: str, rows: list[dict[str, Any]]) -> Signal:
+    square, highest, flat, finite = (
+        np.concatenate([row[number] for row in rows]) for number in ("square", "highest", "flat", "finite")
+    )
     return Signal(
         name,
-        float(np.sqrt(np.mean([row["square"] for row in rows], dtype=np.float64))),
-        np.max([row["highest"] for row in rows], axis=0),
-        float(np.mean([row["flat"] for row in rows])),
-        all(bool(row["finite"]) for row in rows),
+        float(np.sqrt(np.mean(square, dtype=np.float64))),
+        highest.max(axis=0),
+        float(np.mean(flat)),
+        bool(finite.all()),
     )
 
 
@@ -142,19 +161,21 @@ def relative_gradients(body: Body, loss: Callable[..., Any], x: np.ndarray, y: n
     """
     graph, policy = body.graph, body.policy
 
-    def total(params: Any, state: Any, part: Any, target: Any) -> Any:
+    def total(params: Any, state: Any, part: Any, target: Any, weights: Any) -> Any:
         predicted, _ = graph.apply(params, state, part, training=True, key=jax.random.key(0), policy=policy)
-        return jnp.mean(loss(target, predicted))
+        return jnp.sum(loss(target, predicted) * weights)
 
     slope = body.compiled(f"gradients {loss!r}", jax.grad(total))
-    size = min(_AT_A_TIME, len(x))
-    firsts = range(0, min(len(x), _GRADIENT_PARTS * size) - size + 1, size)
-    found = [slope(body.params, body.state, x[first : first + size], y[first : first + size]) for first in firsts]
+    most = min(len(x), _MOST_FOR_GRADIENTS)
+    found = []
+    for (part, seen), (target, _) in zip(_parts(x, most), _parts(y, most), strict=True):
+        weights = (np.arange(len(part)) >= seen).astype(np.float32) / most
+        found.append(slope(body.params, body.state, part, target, weights))
     result = {}
     for name in graph.layers:
         if name in graph.frozen or "kernel" not in body.params.get(name, {}):
             continue
-        mean = np.mean([np.asarray(one[name]["kernel"], np.float64) for one in found], axis=0)
+        mean = np.sum([np.asarray(one[name]["kernel"], np.float64) for one in found], axis=0)
         length = float(np.linalg.norm(np.asarray(body.params[name]["kernel"], np.float64)))
         result[name] = float(np.linalg.norm(mean)) / max(length, _TINY)
     return result

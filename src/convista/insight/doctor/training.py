@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ import numpy as np
 from convista.errors import ArgumentError, DataError
 from convista.insight.doctor.findings import Evidence, Finding, Fix, NotChecked
 from convista.insight.doctor.patient import Patient
-from convista.insight.runs import RunFolder
+from convista.insight.runs import RunFolder, history_columns
 
 _ENOUGH_EPOCHS = 3
 _ENOUGH_TO_BE_ROUGH = 6
@@ -53,10 +52,8 @@ def _read(path: Path) -> Epochs:
     file = RunFolder.open(path).history if path.is_dir() or path.suffix == ".convista" else path
     if not file.is_file():
         raise DataError("there is no such history", where=str(file), fix="Name a run folder or a history.csv")
-    with open(file, encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    names = [name for name in (rows[0] if rows else {}) if name not in (None, "epoch")]
-    return {name: [_value(row.get(name)) for row in rows] for name in names}
+    columns = history_columns(file)
+    return {name: [_value(text) for text in column] for name, column in columns.items() if name != "epoch"}
 
 
 def _value(text: str | None) -> float | None:

@@ -21,7 +21,7 @@ from convista.insight.class_names import class_names, class_number
 from convista.insight.drawing import BLUE, GREY, VERMILLION, encoded, save, style
 from convista.insight.features.canvas import Canvas, as_plane, as_shown
 from convista.insight.inspection import inspected, values
-from convista.insight.judgement import as_probabilities
+from convista.insight.judgement import class_probabilities
 from convista.insight.tables import table
 from convista.kernels.compiler import compile_function
 
@@ -386,7 +386,7 @@ def invariance(
             fix="Leave ground out: each takes the border of its own picture",
         )
     changes = _changes(original, shift, angles, scales, ground)
-    first = as_probabilities(np.asarray(chosen[0].predict(original[None])).astype(np.float64))
+    first = class_probabilities(chosen[0], np.asarray(chosen[0].predict(original[None])))
     names = class_names(chosen[0], first.shape[1])
     number = int(first[0].argmax()) if class_ is None else class_number(class_, names, "class_", "invariance")
     moved = tuple(
@@ -580,13 +580,13 @@ def _turning() -> Callable[..., Any]:
 def _moved(model: Model, name: str, picture: np.ndarray, changes: Sequence[Change], number: int) -> Moved:
     places = _places_of_windows(model)
     base = [value[0] for value in _values(model, (*places, model.graph.outputs[0]), picture[None])]
-    answer = int(as_probabilities(base[-1][None].astype(np.float64))[0].argmax())
+    answer = int(class_probabilities(model, base[-1][None])[0].argmax())
     curves: list[Curve] = []
     layers: list[Following] = []
     for change in changes:
         kept = places if change.unit == "pixels" else ()
         answers, followed = _followed(model, kept, base, change)
-        probabilities = as_probabilities(answers.astype(np.float64))
+        probabilities = class_probabilities(model, answers)
         curves.append(Curve(change.name, change.amounts, probabilities, number, answer))
         layers += followed
     return Moved(name, tuple(curves), tuple(layers))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import html
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from convista.insight.features.canvas import Canvas, as_shown
 from convista.insight.features.examples import portions
 from convista.insight.features.patches import Patch, patch_of, shapes_for
 from convista.insight.features.scales import Scale
-from convista.insight.inspection import check_one_input, convolutions, place_of, program
+from convista.insight.inspection import check_one_input, convolutions, ending_at, place_of, program
 from convista.insight.tables import table
 from convista.layers.activation import ELU, GELU, Activation, LeakyReLU, PReLU, ReLU, SiLU
 from convista.layers.normalization import BatchNormalization
@@ -269,7 +268,7 @@ def excitations(
 
 def _of_all_cells(model: Model, places: tuple[int, ...], summary: Callable[[Any], Any]) -> Callable[..., Any]:
     """Return a function of a batch: ``summary`` of the values ``(N, cells, C)`` of each place."""
-    graph, policy = dataclasses.replace(model.graph, outputs=places), model.policy
+    graph, policy = ending_at(model.graph, places, model.policy), model.policy
 
     def run(params: Any, state: Any, x: Any) -> Any:
         found = graph.apply(params, state, x, policy=policy)[0]
@@ -350,8 +349,8 @@ class _Seen:
     place: int
     shapes: dict[int, Shape]
     cells: dict[int, np.ndarray]
-    sizes: dict[Shape, tuple[int, ...]] = dataclasses.field(default_factory=dict)
-    patches: dict[tuple[int, Shape], Patch] = dataclasses.field(default_factory=dict)
+    sizes: dict[Shape, tuple[int, ...]] = field(default_factory=dict)
+    patches: dict[tuple[int, Shape], Patch] = field(default_factory=dict)
 
     def position(self, cell: int, shape: Shape) -> tuple[int, ...]:
         """Return the place of a cell in the map of an input of a shape, from its number."""

@@ -18,7 +18,7 @@ from convista.insight.drawing import VERMILLION, encoded, save, style
 from convista.insight.features.canvas import Canvas, as_plane, as_shown
 from convista.insight.features.examples import portions
 from convista.insight.features.scales import Scale
-from convista.insight.inspection import inspected, place_of, program, spatial_layers, values
+from convista.insight.inspection import ending_at, inspected, place_of, program, spatial_layers, values
 from convista.insight.tables import table
 from convista.shapes import times
 
@@ -384,11 +384,9 @@ def feature_maps(
 
 def _dead(model: Model, data: Any, places: tuple[int, ...], batch_size: int) -> tuple[list[Any], int]:
     """Return for each place the channels that are 0 for every example, and how many examples there were."""
-    import dataclasses
-
     import jax.numpy as jnp
 
-    graph, policy = dataclasses.replace(model.graph, outputs=places), model.policy
+    graph, policy = ending_at(model.graph, places, model.policy), model.policy
 
     def speaks(params: Any, state: Any, x: Any) -> Any:
         found = graph.apply(params, state, x, policy=policy)[0]

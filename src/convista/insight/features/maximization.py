@@ -23,7 +23,7 @@ from convista.insight.drawing import BLUE, GREY, VERMILLION, encoded, save, styl
 from convista.insight.features.canvas import Canvas, as_shown
 from convista.insight.features.patches import shapes_for
 from convista.insight.features.scales import Scale
-from convista.insight.inspection import check_one_input, inspected, place_of, program
+from convista.insight.inspection import check_one_input, ending_at, inspected, place_of, program
 from convista.layers.activation import ELU, GELU, Activation, LeakyReLU, PReLU, ReLU, SiLU, Softmax
 from convista.models.graph import Graph
 from convista.models.inputs import rescales
@@ -435,8 +435,7 @@ def _value(model: Model, target: _Target) -> Callable[..., Any]:
     """Return a function: the target's value for each of a batch of pictures, given as shares of the range."""
     import jax.numpy as jnp
 
-    graph = dataclasses.replace(target.graph, outputs=(target.place,))
-    policy = model.policy
+    graph, policy = ending_at(target.graph, (target.place,), model.policy), model.policy
 
     def value(params: Any, state: Any, share: Any, numbers: Any) -> Any:
         low, width, sign, channel, weights = numbers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from convista.errors import DataError
 from convista.insight.judgement import Judgement, Labelled, check_fit, is_compiled, judge
 from convista.insight.reports.markup import is_picture
 from convista.insight.reports.texts import say
@@ -91,7 +89,7 @@ class Material:
     def history(self) -> dict[str, list[float]]:
         """Name → one value per epoch; what was not finite is NaN."""
         told = self.told("history", kind=dict)
-        columns = _columns(self.run.history) if told is None else told
+        columns = self.run.read_history() if told is None else told
         found = {name: _numbers(column) for name, column in columns.items() if name != "epoch"}
         return {name: column for name, column in found.items() if column}
 
@@ -231,22 +229,6 @@ def percent(share: float, digits: int = 1) -> str:
     elif float(text) == 0:
         text = f"<\u00a0{10.0**-digits:.{digits}f}"
     return f"{text}\u00a0%"
-
-
-def _columns(path: Path) -> dict[str, Sequence[Any]]:
-    """Read ``history.csv``, as far as it is one."""
-    if not path.is_file():
-        return {}
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = [row for _, row in zip(range(_MOST_EPOCHS), csv.DictReader(file), strict=False)]
-    except (OSError, ValueError, csv.Error) as error:
-        raise DataError(
-            f"the table of epochs cannot be read ({error})",
-            where=str(path),
-            fix="Put the file back as it was, or move it away: what it tells is then left out",
-        ) from error
-    return {name: [row[name] for row in rows] for name in (rows[0] if rows else {}) if isinstance(name, str)}
 
 
 def _numbers(column: Any) -> list[float]:
