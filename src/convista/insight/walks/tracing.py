@@ -17,7 +17,7 @@ from convista.insight.walks.formulas import Line
 from convista.insight.walks.patches import Patch
 from convista.insight.walks.steps import Question, walk
 from convista.layers.reshaping import Flatten
-from convista.shapes import times
+from convista.shapes import Window, times
 
 if TYPE_CHECKING:
     from convista.models.model import Model
@@ -53,6 +53,7 @@ class Trace:
         tolerance: How far its precision may lead away from the exact result of these numbers.
         winner: The input cell, with its channel, that was taken over: max pooling, reshaping.
         precision: In which the network computed it: ``"float32"``, ``"bfloat16"``, or ``"TF32"`` on accelerators.
+        pads: Cells that the layer's padding lays before and behind each axis of its input; empty without a window.
 
     Example:
         >>> from convista import Input, Sequential
@@ -86,6 +87,7 @@ class Trace:
     tolerance: float
     winner: tuple[int, ...] | None = None
     precision: str = "float32"
+    pads: tuple[tuple[int, int], ...] = ()
 
     @property
     def value(self) -> float:
@@ -245,9 +247,15 @@ def trace(
         steps.error,
         steps.winner,
         precision,
+        _pads(node.layer, question.x.shape),
     )
     _check(result)
     return result
+
+
+def _pads(layer: Any, shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    window = getattr(layer, "window", None)
+    return window.pads(shape[:-1]) if isinstance(window, Window) else ()
 
 
 def _arrays(tree: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
