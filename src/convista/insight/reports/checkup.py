@@ -33,8 +33,9 @@ def _headline(found: Diagnosis) -> str:
 def _finding(one: Finding) -> Html:
     parts = [paragraph(one.evidence.sentence), paragraph(one.consequence)]
     parts.append(paragraph(say("doctor.fix", fix=one.fix.sentence)))
-    if one.fix.verified:
-        parts.append(paragraph(say("doctor.verified", verified=one.fix.verified), "hint"))
+    verified = one.fix.verified
+    tried = say("doctor.verified", verified=verified) if verified else say("doctor.not-tried")
+    parts.append(paragraph(tried, "hint"))
     title = say("doctor.finding", severity=say(f"doctor.{one.severity}"), title=one.title)
     return article(title, together(*parts), one.severity)
 

@@ -213,6 +213,7 @@ TEXTS: dict[str, str] = {
     "doctor.note": "Note",
     "doctor.fix": "What helps: {fix}",
     "doctor.verified": "Tried on a copy: {verified}",
+    "doctor.not-tried": "Not tried.",
     "doctor.checked": "What was checked ({count})",
     "doctor.not-checked": "Not checked:",
     "doctor.skipped": "{check}: {reason}",
