@@ -189,6 +189,7 @@ TEXTS: dict[str, str] = {
     "attribution.grad_cam": "Grad-CAM",
     "attribution.integrated_gradients": "Integrated gradients",
     "attribution.caption": "{method}: yellow speaks for it; strongest at row {row}, column {column}",
+    "attribution.caption-empty": "{method}: its map is empty, nothing in it speaks for {label}",
     "attribution.caption-signed": (
         "{method}: yellow speaks for it, blue against it; strongest at row {row}, column {column}"
     ),
