@@ -77,7 +77,7 @@ def test_the_formula_computes_to_what_it_says(axes, padding):
     for axis, size in enumerate(sizes):
         left, middle, right = window.formula(axis, size, "output").split(" = ")
         assert left == "output"
-        assert eval(middle.replace("−", "-"), {}) == int(right.replace("−", "-"))  # noqa: S307
+        assert eval(middle.replace("−", "-").replace("·", "*"), {}) == int(right.replace("−", "-"))  # noqa: S307
         alone = Window(
             window.size[axis : axis + 1], window.strides[axis : axis + 1], window.dilation[axis : axis + 1], padding
         )
@@ -90,7 +90,7 @@ def test_an_unknown_size_stays_unknown():
 
 
 def test_formula_of_a_window_that_does_not_fit():
-    assert Window((5,), (2,), (1,)).formula(0, 2, "output_h") == "output_h = (2 + 0 − 5) // 2 + 1 = −1"
+    assert Window((5,), (2,), (1,)).formula(0, 2, "output_h") == "output_h = (2 + 2·0 − 5) // 2 + 1 = −1"
 
 
 @pytest.mark.parametrize(

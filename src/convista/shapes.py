@@ -122,8 +122,11 @@ class Window:
         return alone.pads((size,))[0][1]
 
     def _total_padding(self, axis: int, size: int) -> int:
+        return sum(self._padding_pair(axis, size))
+
+    def _padding_pair(self, axis: int, size: int) -> tuple[int, int]:
         alone = Window((self.size[axis],), (self.strides[axis],), (self.dilation[axis],), self._padding_of(axis))
-        return sum(alone.pads((size,))[0])
+        return alone.pads((size,))[0]
 
     def _padding_of(self, axis: int) -> str | tuple[tuple[int, int], ...]:
         return self.padding if isinstance(self.padding, str) else (self.padding[axis],)
@@ -133,9 +136,10 @@ class Window:
 
         Example:
             >>> Window((3, 3), (1, 1), (1, 1), "same").formula(0, 28, "output_h")
-            'output_h = (28 + 2 − 3) // 1 + 1 = 28'
+            'output_h = (28 + 2·1 − 3) // 1 + 1 = 28'
         """
-        padding = self._total_padding(axis, size)
+        before, after = self._padding_pair(axis, size)
+        padding = f"2·{before}" if before == after else f"{before} + {after}"
         signed = str(self.positions(axis, size)).replace("-", "−")
         return f"{name} = ({size} + {padding} − {self.span[axis]}) // {self.strides[axis]} + 1 = {signed}"
 

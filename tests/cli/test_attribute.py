@@ -26,6 +26,19 @@ def test_a_figure_is_written_and_the_answer_explained(place, convista, tmp_path)
         assert image.size[0] == 1080
 
 
+def test_an_empty_map_names_commands_that_show_more(place, convista, tmp_path):
+    model = load_model("my run/model.convista")
+    *before, kernel, bias = model.get_weights()
+    model.set_weights([*map(np.abs, before), -np.abs(kernel), bias])  # all that is seen speaks against every class
+    model.save(tmp_path / "against.convista")
+    words = (tmp_path / "against.convista", "my run/example.png", "--class", "3", "--out", tmp_path / "why.png")
+    done = convista("attribute", *words)
+    assert done.code == 0, done.err
+    command = f"  convista attribute {tmp_path / 'against.convista'} 'my run/example.png' --class 3 --method"
+    assert "\nnothing in the map speaks for this class: try the method grad_cam_plus_plus or occlusion, or " in done.out
+    assert done.out.endswith(f"\n{command} grad_cam_plus_plus\n{command} occlusion\n")
+
+
 def test_options_and_json(place, convista, tmp_path):
     words = ("my run", "my run/example.png", "--method", "score_cam", "--class", "3", "--layer", "conv2d")
     document = convista("attribute", *words, "--out", tmp_path / "a.png", "--json").document

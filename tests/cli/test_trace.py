@@ -50,9 +50,17 @@ def test_numbers_of_a_sequence(convista, tmp_path):
             "Here they go row 0…5, col 0…5, channel 0…7.\n",
         ),
         (
+            ("--layer", "conv2d"),
+            2,
+            "Error: trace, Conv2D 'conv2d': a cell of its 6×6×8 map is row, col, channel. Received no cell, without "
+            "row and col and channel. Here they go row 0…5, col 0…5, channel 0…7: for example --row 0 --col 0 "
+            "--channel 0.\n",
+        ),
+        (
             ("--layer", "conv"),
             2,
-            "Error: trace: a layer is named as in model.summary(). Received layer='conv'. Did you mean 'conv2d'?\n",
+            "Error: trace: a layer is named as in model.summary(). Received layer='conv'. Did you mean 'conv2d'? "
+            "Known: conv2d, max_pooling2d, flatten, dense.\n",
         ),
         (
             ("--layer", "conv2d", "--out", "walk.jpg"),

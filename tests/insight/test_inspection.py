@@ -131,14 +131,65 @@ def test_an_unknown_layer_is_refused() -> None:
     with pytest.raises(ArgumentError) as error:
         place_of(small(), "frist", "trace")
     assert str(error.value) == (
-        "trace: a layer is named as in model.summary(). Received layer='frist'. Did you mean 'first'?"
+        "trace: a layer is named as in model.summary(). Received layer='frist'. Did you mean 'first'? "
+        "Known: picture, first, pooled, second, normalized, both, flat, answer."
     )
 
 
 def test_a_layer_that_is_not_among_those_that_can_be_asked() -> None:
     model = small()
-    with pytest.raises(ArgumentError, match="Dense 'answer' cannot be asked for this"):
+    with pytest.raises(ArgumentError) as error:
         place_of(model, "answer", "feature_maps", among=spatial_layers(model))
+    assert str(error.value) == (
+        "feature_maps: Dense 'answer' cannot be asked for this: its output has no positions, only channels. "
+        "Received layer='answer'. Known: first, pooled, second, normalized, both."
+    )
+
+
+@pytest.mark.parametrize(
+    ("layer", "among", "reason"),
+    [
+        ("picture", ["first", "answer"], "InputLayer 'picture' cannot be asked for this: an input computes nothing"),
+        ("pooled", ["first", "second"], "MaxPooling2D 'pooled' cannot be asked for this: it slides no kernel"),
+        ("both", ["pooled", "first"], "Add 'both' cannot be asked for this"),
+    ],
+)
+def test_the_reason_why_a_layer_cannot_be_asked(layer: str, among: list[str], reason: str) -> None:
+    with pytest.raises(ArgumentError) as error:
+        place_of(small(), layer, "maps", among=among)
+    known = ", ".join(name for name in ("first", "pooled", "second", "answer") if name in among)
+    assert str(error.value) == f"maps: {reason}. Received layer={layer!r}. Known: {known}."
+
+
+def test_of_many_layers_only_the_first_are_named() -> None:
+    model = Sequential([Input((4,)), *(Dense(2, name=f"d{number}") for number in range(15))])
+    with pytest.raises(ArgumentError) as error:
+        place_of(model, "zzz", "trace", among=[f"d{number}" for number in range(15)])
+    assert str(error.value).endswith("Known: d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10, d11 … and 3 more.")
+
+
+@pytest.mark.parametrize(("given", "received"), [(None, "None"), ([[1, 2], [3]], "[[1, 2], [3]]")])
+def test_what_is_no_array_is_refused(given: object, received: str) -> None:
+    with pytest.raises(ShapeError) as error:
+        inspected(small(), given, "attribute")
+    assert str(error.value) == (
+        f"attribute: one example is a picture file or an array of numbers. Received {received}. "
+        'For example "photo.png", or x[0] of an array of pictures.'
+    )
+
+
+@pytest.mark.parametrize(
+    ("channels", "fix"), [(3, "x.mean(-1, keepdims=True)"), (4, "x[..., :3].mean(-1, keepdims=True)")]
+)
+def test_a_picture_in_colour_is_made_grey(channels: int, fix: str) -> None:
+    x = np.random.default_rng(1).random((8, 8, channels)).astype(np.float32)
+    with pytest.raises(ShapeError) as error:
+        inspected(small(), x, "attribute")
+    assert str(error.value) == (
+        "attribute: the model takes pictures with one channel, in grey. "
+        f"Received a picture of 8×8×{channels}. Make it grey: {fix}."
+    )
+    assert inspected(small(), eval(fix), "attribute").x.shape == (1, 8, 8, 1)  # noqa: S307 - the fix itself
 
 
 def test_two_inputs_are_refused() -> None:

@@ -66,30 +66,30 @@ MESSAGES = {
     "the design's example": (
         lambda: Sequential(deep()),
         "Conv2D 'conv2d_3': a 3×3 kernel does not fit a 1×1 input (28→26→13→11→5→3→1; "
-        "output_h = (1 + 0 − 3) // 1 + 1 = −1). Received input_shape=(1, 1, 64). "
+        "output_h = (1 + 2·0 − 3) // 1 + 1 = −1). Received input_shape=(1, 1, 64). "
         "Use padding=\"same\" in 'conv2d_3' or drop 'max_pooling2d_2'.",
     ),
     "a height and a width": (
         lambda: Sequential([Input((5, 40, 1)), Conv2D(4, 3), Conv2D(4, 3), Conv2D(4, (3, 1), strides=2)]),
         "Conv2D 'conv2d_2': a 3×1 kernel does not fit a 1×36 input (5×40→3×38→1×36; "
-        "output_h = (1 + 0 − 3) // 2 + 1 = 0). Received input_shape=(1, 36, 4). "
+        "output_h = (1 + 2·0 − 3) // 2 + 1 = 0). Received input_shape=(1, 36, 4). "
         'Use padding="same" in \'conv2d_2\' or use padding="same" in every convolution.',
     ),
     "the width alone": (
         lambda: Sequential([Input((9, 2, 1)), Conv2D(4, 3)]),
-        "Conv2D 'conv2d': a 3×3 kernel does not fit a 9×2 input (output_w = (2 + 0 − 3) // 1 + 1 = 0). "
+        "Conv2D 'conv2d': a 3×3 kernel does not fit a 9×2 input (output_w = (2 + 2·0 − 3) // 1 + 1 = 0). "
         "Received input_shape=(9, 2, 1). Use padding=\"same\" in 'conv2d' or give inputs of at least 9×3.",
     ),
     "dilation": (
         lambda: Sequential([Input((10, 10, 1)), Conv2D(4, 3, dilation_rate=5)]),
         "Conv2D 'conv2d': a 3×3 kernel (spanning 11×11 with its dilation) does not fit a 10×10 input "
-        "(output_h = (10 + 0 − 11) // 1 + 1 = 0). Received input_shape=(10, 10, 1). "
+        "(output_h = (10 + 2·0 − 11) // 1 + 1 = 0). Received input_shape=(10, 10, 1). "
         "Use padding=\"same\" in 'conv2d' or give inputs of at least 11×11.",
     ),
     "pooling": (
         lambda: Sequential([Input((6, 6, 1)), Conv2D(4, 3), MaxPooling2D(5)]),
         "MaxPooling2D 'max_pooling2d': a 5×5 window does not fit a 4×4 input (6→4; "
-        "output_h = (4 + 0 − 5) // 5 + 1 = 0). Received input_shape=(4, 4, 4). "
+        "output_h = (4 + 2·0 − 5) // 5 + 1 = 0). Received input_shape=(4, 4, 4). "
         "Use padding=\"same\" in 'max_pooling2d' or drop 'max_pooling2d'.",
     ),
     "no channel axis": (
@@ -185,18 +185,20 @@ MESSAGES = {
     ),
     "a sequence that is too short": (
         lambda: Sequential([Input((10, 3)), Conv1D(3, 4), Conv1D(3, 9)]),
-        "Conv1D 'conv1d_1': a kernel of 9 does not fit an input of 7 (10→7; output_length = (7 + 0 − 9) // 1 + 1 = −1)."
+        "Conv1D 'conv1d_1': a kernel of 9 does not fit an input of 7 (10→7; "
+        "output_length = (7 + 2·0 − 9) // 1 + 1 = −1)."
         ' Received input_shape=(7, 3). Use padding="same" in \'conv1d_1\' or use padding="same" in every convolution.',
     ),
     "a volume that is too small": (
         lambda: Sequential([Input((10, 10, 10, 3)), Conv3D(3, 4), MaxPooling3D(3), Conv3D(3, 4)]),
-        "Conv3D 'conv3d_1': a 4×4×4 kernel does not fit a 2×2×2 input (10→7→2; output_d = (2 + 0 − 4) // 1 + 1 = −1). "
+        "Conv3D 'conv3d_1': a 4×4×4 kernel does not fit a 2×2×2 input (10→7→2; "
+        "output_d = (2 + 2·0 − 4) // 1 + 1 = −1). "
         "Received input_shape=(2, 2, 2, 3). Use padding=\"same\" in 'conv3d_1' or drop 'max_pooling3d'.",
     ),
     "a depthwise kernel that is too large": (
         lambda: Sequential([Input((9, 9, 3)), DepthwiseConv2D(5), SeparableConv2D(4, 7)]),
         "SeparableConv2D 'separable_conv2d': a 7×7 kernel does not fit a 5×5 input (9→5; "
-        "output_h = (5 + 0 − 7) // 1 + 1 = −1). Received input_shape=(5, 5, 3). "
+        "output_h = (5 + 2·0 − 7) // 1 + 1 = −1). Received input_shape=(5, 5, 3). "
         'Use padding="same" in \'separable_conv2d\' or use padding="same" in every convolution.',
     ),
     "cropping": (
@@ -207,7 +209,8 @@ MESSAGES = {
     ),
     "a convolution after cropping": (
         lambda: Sequential([Input((10, 3)), Cropping1D(4), Conv1D(3, 9)]),
-        "Conv1D 'conv1d': a kernel of 9 does not fit an input of 2 (10→2; output_length = (2 + 0 − 9) // 1 + 1 = −6). "
+        "Conv1D 'conv1d': a kernel of 9 does not fit an input of 2 (10→2; "
+        "output_length = (2 + 2·0 − 9) // 1 + 1 = −6). "
         "Received input_shape=(2, 3). Use padding=\"same\" in 'conv1d' or drop 'cropping1d'.",
     ),
     "a transposed convolution of nothing": (
@@ -310,7 +313,7 @@ def test_a_shared_layer_is_changed_wherever_it_is_used():
     with pytest.raises(ShapeError) as caught:
         shared(shared(shared(x)))
     assert str(caught.value) == (
-        "Conv2D 'shared': a 3×3 kernel does not fit a 1×1 input (5→3→1; output_h = (1 + 0 − 3) // 1 + 1 = −1). "
+        "Conv2D 'shared': a 3×3 kernel does not fit a 1×1 input (5→3→1; output_h = (1 + 2·0 − 3) // 1 + 1 = −1). "
         "Received input_shape=(1, 1, 1). Use padding=\"same\" in 'shared' or give inputs of at least 7×7."
     )
     again = dataclasses.replace(shared, padding="same")
@@ -407,7 +410,7 @@ def test_channels_first_and_a_batch_axis_of_unknown_size():
     with pytest.raises(ShapeError) as caught:
         Conv2D(8, 3)(Input((1, 28, 28)))
     assert str(caught.value) == (
-        "Conv2D 'conv2d': a 3×3 kernel does not fit a 1×28 input (output_h = (1 + 0 − 3) // 1 + 1 = −1). "
+        "Conv2D 'conv2d': a 3×3 kernel does not fit a 1×28 input (output_h = (1 + 2·0 − 3) // 1 + 1 = −1). "
         "Received input_shape=(1, 28, 28). Put the channels last: shape (28, 28, 1), and x.transpose(0, 2, 3, 1) for "
         "the data or use padding=\"same\" in 'conv2d'."
     )

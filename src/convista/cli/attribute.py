@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -51,4 +52,8 @@ def attribute(
     network = load_model(RunFolder.open(model).model)
     found = explain(network, picture, method, class_named(target, network.classes), layer)
     found.save(file)
-    session.show(f"{file}\n{found}", {"model": model, "picture": picture, "saved": str(file), **found.to_dict()})
+    words = [model, picture, *([] if target is None else ["--class", target])]
+    commands = "".join(f"\n  convista attribute {shlex.join(words)} --method {name}" for name in found.alternatives)
+    session.show(
+        f"{file}\n{found}{commands}", {"model": model, "picture": picture, "saved": str(file), **found.to_dict()}
+    )

@@ -41,7 +41,9 @@ def doctor(
     offline: bool,
     **how: bool,
 ) -> None:
-    """Examine MODEL, DATA and the training: findings with evidence, consequence and a fix that was tried on a copy.
+    """Examine MODEL, DATA and the training: findings with evidence, consequence and a fix.
+
+    Where a fix can be tried at once, it was tried on a copy, and what came out is printed; else it says "Not tried."
 
     MODEL is a run folder, a .convista file, an architecture or FILE.py:NAME (the file is executed); the history of a
     run is read too. DATA is as for `convista train`: its training pictures are examined, its test pictures validate.

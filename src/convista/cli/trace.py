@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from convista.cli.program import Session, Verb
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from convista.errors import ArgumentError
 
 
 @click.command(
@@ -38,17 +41,29 @@ def trace(
     a .convista file. PICTURE is a picture file, or a .npy file with one input.
     """
     from convista.cli.picture_file import picture_file
+    from convista.errors import ArgumentError
     from convista.insight.runs import RunFolder
     from convista.insight.walks.tracing import trace as walk
     from convista.models import load_model
 
     target = None if out is None else picture_file(out, "walk.png", picture)
     network = load_model(RunFolder.open(model).model)
-    found = walk(network, _input(picture), layer, **cell)
+    try:
+        found = walk(network, _input(picture), layer, **cell)
+    except ArgumentError as error:
+        raise _in_options(error) from None
     document: dict[str, Any] = {"model": model, "picture": picture, **found.to_dict()}
     if target is not None:
         document["saved"] = str(found.save(target))
     session.show(found.to_markdown() if markdown else str(found), document)
+
+
+def _in_options(error: ArgumentError) -> ArgumentError:
+    """Return an error whose example of a cell can be typed: ``--row 0`` where Python writes ``row=0``."""
+    from convista.errors import ArgumentError
+
+    fix = re.sub(r"\b(depth|row|col|position|channel)=(\d+),?", r"--\1 \2", error.fix or "") or None
+    return ArgumentError(error.rule, where=error.where, received=error.received, fix=fix)
 
 
 def _input(picture: str) -> str | np.ndarray:

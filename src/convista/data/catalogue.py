@@ -156,7 +156,8 @@ def load(name: str, *, offline: bool = False, entries: Mapping[str, Entry] = ENT
         find = _downloaded(entry, offline=offline or must_stay_offline())
     train, test = find.read()
     _check_whole(entry, find, train, test)
-    source = f"{entry.citation}. Licence: {entry.licence}. Read from {find.path}.{find.remark}"
+    place = "inside the package" if entry.family == "embedded" else str(find.path)
+    source = f"{entry.citation}. Licence: {entry.licence}. Read from {place}.{find.remark}"
     return Dataset(entry.name, train, test, entry.classes, source)
 
 

@@ -16,9 +16,12 @@ from convista.kernels.compiler import compile_function
 from convista.layers.activation import Activation
 from convista.layers.inference import Node
 from convista.models.graph import Graph
+from convista.shapes import times
 
 if TYPE_CHECKING:
     from convista.models.model import Model
+
+_MOST_NAMES = 12  # of layers, in a message
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,24 @@ def inspected(model: Model, picture: Any, where: str) -> Inspected:
     if isinstance(picture, str | os.PathLike):
         array = np.asarray(model._feeding.pictures([Path(picture)]))
     else:
-        array = _with_batch(np.asarray(picture), model.input_shape, where)
+        array = _with_batch(_numbers(picture, where), model.input_shape, where)
     model._feeding.check_inputs(array, where)
     return Inspected(array[0], np.asarray(model._prepared(array)))
+
+
+def _numbers(picture: Any, where: str) -> np.ndarray:
+    try:
+        array = np.asarray(picture)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
+    if array.dtype != object:
+        return array
+    raise ShapeError(
+        "one example is a picture file or an array of numbers",
+        where=where,
+        received=f"{picture!r:.60}",
+        fix='For example "photo.png", or x[0] of an array of pictures',
+    )
 
 
 def _with_batch(array: np.ndarray, wanted: Sequence[int | None], where: str) -> np.ndarray:
@@ -69,6 +87,13 @@ def _with_batch(array: np.ndarray, wanted: Sequence[int | None], where: str) -> 
             where=where,
             received=f"{len(array)} examples",
             fix="Give one of them: x[0]",
+        )
+    if len(shape) == 3 and shape[-1] == 1 and array.ndim == 4 and array.shape[-1] in (3, 4):
+        raise ShapeError(
+            "the model takes pictures with one channel, in grey",
+            where=where,
+            received=f"a picture of {times(array.shape[1:])}",
+            fix=f"Make it grey: x{'[..., :3]' if array.shape[-1] == 4 else ''}.mean(-1, keepdims=True)",
         )
     return array
 
@@ -105,14 +130,41 @@ def place_of(model: Model, layer: str, where: str, *, among: Sequence[str] | Non
     allowed = [name for name in names if among is None or name in among]
     if not isinstance(layer, str) or layer not in allowed:
         known = isinstance(layer, str) and layer in names
-        kind = type(model.graph.layers[layer]).__name__ if known and layer in model.graph.layers else "layer"
         raise ArgumentError(
-            f"{kind} {layer!r} cannot be asked for this" if known else "a layer is named as in model.summary()",
+            _refusal(model, names.index(layer), allowed) if known else "a layer is named as in model.summary()",
             where=where,
             received=f"layer={layer!r}",
-            fix=f"{suggest(str(layer), allowed)}" if allowed else "This model has no layer that can be",
+            fix=_alternatives(str(layer), list(dict.fromkeys(allowed)), mistyped=not known),
         )
     return len(names) - 1 - names[::-1].index(layer)
+
+
+def _alternatives(layer: str, allowed: list[str], *, mistyped: bool) -> str:
+    """Return what can be asked for, in the network's order, behind the closest name to a mistyped one."""
+    if not allowed:
+        return "This model has no layer that can be"
+    close = suggest(layer, allowed) if mistyped else ""
+    named = f"{close} " if close.startswith("Did you mean") else ""
+    left = len(allowed) - _MOST_NAMES
+    more = f" … and {left} more" if left > 0 else ""
+    return f"{named}Known: {', '.join(allowed[:_MOST_NAMES])}{more}"
+
+
+def _refusal(model: Model, place: int, allowed: Sequence[str]) -> str:
+    """Return that a layer cannot be asked for, and what it lacks that the others have."""
+    nodes, shapes = model.graph.nodes, model.graph.shapes()
+    node, shape = nodes[place], shapes[place]
+    others = [other for other in range(len(nodes)) if nodes[other].name in allowed]
+    reason = ""
+    if not node.inputs:
+        reason = ": an input computes nothing"
+    elif others and len(shape) == 1 and all(len(shapes[other]) > 1 for other in others):
+        reason = ": its output has no positions, only channels"
+    elif others and len(shape) > 1 and set(shape[:-1]) == {1}:
+        reason = ": its output has a single position"
+    elif not hasattr(node.layer, "kernel_size") and all(hasattr(nodes[other].layer, "kernel_size") for other in others):
+        reason = ": it slides no kernel"
+    return f"{type(node.layer).__name__} {node.name!r} cannot be asked for this{reason}"
 
 
 def spatial_layers(model: Model) -> list[str]:

@@ -78,6 +78,21 @@ def test_a_map_of_nothing_and_a_long_name_are_drawn() -> None:
     assert encoded(figure).startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(("shape", "axes"), [((9, 8, 1), 3), ((7, 6, 5, 1), 6)])
+def test_an_empty_map_has_no_scale_and_names_what_to_ask_instead(shape, axes: int) -> None:
+    one = found(shape, "grad_cam")
+    empty = Attribution(**{**vars(one), "map": np.zeros_like(one.map)})
+    figure = figure_of(empty)
+    assert len(figure.axes) == axes
+    advice = (
+        "nothing in the map speaks for this class: try the method grad_cam_plus_plus or occlusion, or an earlier layer"
+    )
+    assert advice in figure.get_suptitle().splitlines()
+    full = Attribution(**{**vars(one), "map": np.ones_like(one.map)})
+    assert len(figure_of(full).axes) == axes + 1
+    assert (full.alternatives, full.advice) == ((), "")
+
+
 @pytest.mark.parametrize(
     ("values", "name"),
     [

@@ -328,13 +328,15 @@ def test_a_depthwise_convolution_may_be_the_last() -> None:
             "grad_cam",
             {"layer": "lost"},
             ArgumentError,
-            "attribute: a layer is named as in model.summary(). Received layer='lost'. Did you mean 'last'?",
+            "attribute: a layer is named as in model.summary(). Received layer='lost'. Did you mean 'last'? "
+            "Known: first, pooled, last.",
         ),
         (
             "score_cam",
             {"layer": "answer"},
             ArgumentError,
-            "attribute: Dense 'answer' cannot be asked for this. Received layer='answer'. Known: first, last, pooled.",
+            "attribute: Dense 'answer' cannot be asked for this: its output has no positions, only channels. "
+            "Received layer='answer'. Known: first, pooled, last.",
         ),
         (
             "occlusion",

@@ -26,7 +26,7 @@ def test_text():
         "Diagnosis of 'net': 1 warning, 1 note\n\n"
         "warning: dead channels in '<b>'\n"
         "  3 of 4 channels are 0.\n  They never learn.\n  → Draw them anew.\n  Tried on a copy: 3 answer.\n\n"
-        "note: size lost\n  A row.\n  Blind there.\n  → Pad.\n\n"
+        "note: size lost\n  A row.\n  Blind there.\n  → Pad.\n  Not tried.\n\n"
         "Checked on 5 examples: dead channels\nNot checked:\n  duplicates: needs data"
     )
     assert repr(DIAGNOSIS) == str(DIAGNOSIS)
@@ -50,6 +50,8 @@ def test_html_is_escaped_and_needs_nothing_else(tmp_path):
     path = DIAGNOSIS.save(tmp_path / "diagnosis.html")
     page = path.read_text(encoding="utf-8")
     assert "&lt;b&gt;" in page
+    assert "Draw them anew. Tried on a copy: 3 answer." in page
+    assert "Pad. Not tried." in page
     assert "dead channels in '<b>'" not in page
     assert re.findall(r"https?://|<script|<link", page) == []
     assert DIAGNOSIS._repr_html_() in page

@@ -184,7 +184,8 @@ def test_what_cannot_be() -> None:
     with pytest.raises(ArgumentError) as error:
         model.excitations(pictures, "crosses")
     assert str(error.value) == (
-        "excitations: a layer is named as in model.summary(). Received layer='crosses'. Did you mean 'cross'?"
+        "excitations: a layer is named as in model.summary(). Received layer='crosses'. Did you mean 'cross'? "
+        "Known: cross."
     )
     with pytest.raises(ArgumentError) as error:
         model.excitations(pictures, "cross", 2)

@@ -189,12 +189,14 @@ def test_what_cannot_be(tmp_path) -> None:
     with pytest.raises(ArgumentError) as error:
         model.feature_maps(PICTURE, "edge")
     assert str(error.value) == (
-        "feature_maps: a layer is named as in model.summary(). Received layer='edge'. Did you mean 'edges'?"
+        "feature_maps: a layer is named as in model.summary(). Received layer='edge'. Did you mean 'edges'? "
+        "Known: edges, smaller."
     )
     with pytest.raises(ArgumentError) as error:
         model.feature_maps(PICTURE, "answer")
     assert str(error.value) == (
-        "feature_maps: Dense 'answer' cannot be asked for this. Received layer='answer'. Known: edges, smaller."
+        "feature_maps: Dense 'answer' cannot be asked for this: its output has no positions, only channels. "
+        "Received layer='answer'. Known: edges, smaller."
     )
     with pytest.raises(ArgumentError) as error:
         feature_maps(Sequential([Input((4,)), Dense(2)], name="flat"), np.zeros(4))

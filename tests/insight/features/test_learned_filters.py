@@ -126,5 +126,6 @@ def test_what_cannot_be() -> None:
     with pytest.raises(ArgumentError) as error:
         coloured().filters("fist")
     assert str(error.value) == (
-        "filters: a layer is named as in model.summary(). Received layer='fist'. Did you mean 'first'?"
+        "filters: a layer is named as in model.summary(). Received layer='fist'. Did you mean 'first'? "
+        "Known: first, second."
     )

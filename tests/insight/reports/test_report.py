@@ -16,18 +16,24 @@ from convista import Input, Model, Sequential
 from convista.data import Dataset, Preprocessing, Split, load
 from convista.errors import DataError
 from convista.insight import figures, report
+from convista.insight.doctor.calibration import Calibration
+from convista.insight.features.feature_map import feature_maps
 from convista.insight.judgement import Judgement
 from convista.insight.reports.classes import classes
-from convista.insight.reports.confusion import confusion
-from convista.insight.reports.hard_pictures import confused_pair, hardest
+from convista.insight.reports.confusion import confused_pair, confusion
+from convista.insight.reports.hard_pictures import hardest
+from convista.insight.reports.insides import _all
 from convista.insight.reports.learning import learning
 from convista.insight.reports.material import Material
 from convista.insight.reports.report import Report
 from convista.insight.reports.reproduction import reproduction
 from convista.insight.reports.story import story
+from convista.insight.reports.trust import _verdict
 from convista.insight.runs import RunFolder
-from convista.layers import Add, Conv1D, Conv3D, Dense, Flatten
+from convista.layers import Add, Conv1D, Conv2D, Conv3D, Dense, Flatten
 from convista.models import load_model
+from convista.training.optimizers import AdamW
+from convista.training.schedules import CosineDecay
 
 ANCHORS = [
     *("story", "curves", "confusion", "classes", "calibration", "pictures"),
@@ -99,7 +105,7 @@ def test_the_story_says_what_was_counted(page, judged):
     right = sum(int(answer.argmax() == truth) for answer, truth in zip(answers, split.y, strict=True))
     text = words(page)
     assert f"Of 360 pictures that it had never seen it names {right} right: {100 * right / 360:.2f} %." in text
-    assert "learned to tell 10 classes apart from 1,437 pictures of 8×8×1: the data digits." in text
+    assert "learned to tell 10 classes apart from 1 437 pictures of 8×8×1: the data digits." in text
     assert "10 % of them, drawn by the seed, were kept back to watch the learning." in text
     assert "Adam with a learning rate of 0.01 made the steps" in text
 
@@ -151,6 +157,49 @@ def test_how_to_repeat_it(page, finished):
     sums = dict(Tables(page.html).found["Checksums"][1:])
     assert sums["model.convista"] == hashlib.sha256((finished / "model.convista").read_bytes()).hexdigest()
     assert len(sums) == 3
+    assert "Read from inside the package." in text
+    assert f"convista report {finished} digits --out {finished}/report.html" in text  # report.html may be there
+
+
+def test_settings_left_open_are_those_of_the_network(page, copied, no_doctor):
+    settings = dict(Tables(page.html).found["Settings"][1:])
+    told = [settings[name] for name in ("optimizer", "learning_rate", "schedule")]
+    assert told == ["Adam, by default", "0.01", "constant"]
+    model = load_model(copied / "model.convista")
+    model.compile(AdamW(CosineDecay(0.01, 900)), "sparse_categorical_crossentropy")
+    record = RunFolder.open(copied).read_record()
+    record["plan"] |= {"optimizer": None, "learning_rate": None, "schedule": "constant"}
+    made = reproduction(Material(RunFolder.open(copied), record, model, None, "it is away."))
+    settings = dict(Tables(str(made.body)).found["Settings"][1:])
+    assert settings["optimizer"] == "AdamW, by default"
+    assert settings["schedule"] == "CosineDecay, by default"
+
+
+def test_layers_that_are_left_out_are_named():
+    convolutions = [Conv2D(1, 1, name=f"c{number}") for number in range(10)]
+    model = Sequential([Input((4, 4, 1)), *convolutions], seed=0)
+    shown = "".join(map(str, _all(feature_maps(model, np.ones((4, 4, 1), np.float32)))))
+    assert "8 of 10 layers are shown; left out: " in shown
+    left = shown.partition("left out: ")[2].partition(".")[0].split(", ")
+    assert len(left) == 2
+    assert all(f"<h3>{name} (Conv2D)" not in shown for name in left)
+
+
+@pytest.mark.parametrize(
+    ("error", "confidence", "words"),
+    [
+        (0.1, 0.8, "The doctor calls this a fault only where the error is more than 0.15 above that chance: label"),
+        (0.3, 0.8, ""),
+        (0.05, 0.99, "The doctor calls it a fault where the error is more than 0.05 above that chance."),
+        (0.2, 0.99, ""),
+    ],
+)
+def test_why_the_doctor_finds_no_fault_in_probabilities(error, confidence, words):
+    temperature = 2.0 if confidence > 0.9 else 0.5
+    found = Calibration((), error, error, 0.9, confidence, temperature, error, 0.01, 0.02, 360)
+    said = _verdict(found, "picture")
+    assert ("The doctor" in said) == bool(words)
+    assert words in said
 
 
 def test_letters_are_read_on_every_colour_of_the_confusion_table(page):
@@ -180,14 +229,35 @@ def test_the_hardest_are_the_surest_mistakes():
 def test_without_mistakes_the_hardest_are_the_least_sure():
     found = judgement([0, 1], [[0.6, 0.4, 0], [0.1, 0.5, 0.4]])
     assert hardest(found, 5).tolist() == [1, 0]
-    assert confused_pair(found) is None
+    assert confused_pair(found.confusion) is None
+
+
+def test_story_and_pictures_name_the_same_pair(page, judged):
+    split, answers = judged
+    matrix = np.zeros((10, 10), int)
+    np.add.at(matrix, (split.y, answers.argmax(axis=1)), 1)
+    first, second, often = confused_pair(matrix)
+    assert often == matrix[first, second] + matrix[second, first]
+    text = words(page)
+    assert f"The pair it confuses most: {first} and {second}, {often} times, both ways together." in text
+    assert f"The most confused pair: {first} and {second}" in text
+
+
+def test_single_mistakes_make_no_pair(copied, no_doctor):
+    record = RunFolder.open(copied).read_record()
+    record["test"]["confusion"] = (9 * np.eye(10, dtype=int) + np.eye(10, k=1, dtype=int)).tolist()
+    model = load_model(copied / "model.convista")
+    material = Material(RunFolder.open(copied), record, model, None, "it is away.")
+    assert "No two classes were confused more than once." in str(story(material).body)
+    assert "No mistake was made twice: 0 taken for 1 (1); " in str(confusion(material).body)
 
 
 def test_the_confused_pair_counts_both_ways():
     a, b, c = [1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]
     found = judgement([0, 0, 1, 2, 2], [b, c, c, b, a])
-    assert confused_pair(found) == (0, 2)
-    assert confused_pair(judgement([0, 1, 1, 2], [b, c, a, c])) == (0, 1)
+    assert confused_pair(found.confusion) == (0, 2, 2)
+    assert confused_pair(judgement([0, 1, 1, 2], [b, c, a, c]).confusion) == (0, 1, 2)
+    assert confused_pair(judgement([0, 1, 2], [b, c, c]).confusion) is None  # each once: none is the most confused
 
 
 @pytest.mark.slow

@@ -86,7 +86,7 @@ def test_nouns_follow_their_number():
         "0 classes",
         "1 class",
         "2 classes",
-        "1,000 classes",
+        "1\u00a0000 classes",
     ]
     assert all(len(forms) == 2 for forms in NOUNS.values())
 

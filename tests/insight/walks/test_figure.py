@@ -52,8 +52,29 @@ def test_the_frame_lies_where_the_kernel_does(corner):
         axes = figure_of(corner).axes[0]
     frames = [patch for patch in axes.patches if isinstance(patch, Rectangle) and not patch.get_fill()]
     assert {(frame.get_xy(), frame.get_width(), frame.get_height()) for frame in frames} == {((-1.5, -1.5), 3, 3)}
-    assert axes.get_xlim() == (-1.5, 4.5)
-    assert axes.get_ylim() == (4.5, -1.5)
+    assert axes.get_xlim() == (-1.5, 5.5)  # the padding lies on all four sides, also where the kernel is not
+    assert axes.get_ylim() == (5.5, -1.5)
+    margins = [patch for patch in axes.patches if isinstance(patch, Rectangle) and patch.get_hatch()]
+    assert [(one.get_xy(), one.get_width(), one.get_height()) for one in margins] == [((-1.5, -1.5), 7, 7)]
+
+
+def test_padding_is_drawn_and_named_where_the_kernel_does_not_reach_it(corner):
+    model = Sequential([Input((5, 5, 1)), Conv2D(1, 3, padding="same", name="edges")], seed=0)
+    with style():
+        figure = figure_of(model.trace(np.float32(LECTURE_INPUT), "edges", 2, 2))
+    assert figure.axes[0].get_xlim() == (-1.5, 5.5)
+    assert texts(figure)[2][-1] == "hatched: a zero that padding added"
+
+
+def test_patch_and_input_have_one_scale(corner):
+    with style():
+        given, patch, *_ = figure_of(corner).axes
+    assert given.images[0].get_clim() == patch.images[0].get_clim() == (0.0, 5.0)  # the patch's own largest is 4
+    model = Sequential([Input((5, 6, 6, 1)), Conv3D(1, 3, name="box")], seed=0)
+    x = np.random.default_rng(0).normal(size=(5, 6, 6, 1)).astype(np.float32)
+    with style():
+        given, patch, *_ = figure_of(model.trace(x, "box", 1, 2, 3)).axes
+    assert given.images[0].get_clim() == patch.images[0].get_clim()
 
 
 @pytest.mark.slow

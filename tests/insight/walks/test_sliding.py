@@ -93,15 +93,15 @@ def test_the_worked_sizes_add_up():
 def test_a_sequence_is_one_row():
     done = slide([1, 2, 3, 4, 5], [1, 0, -1], strides=2, padding="same")
     assert done.output.tolist() == [[-2, -2, 4]]
-    assert done.formulas == ("output = (5 + 2 − 3) // 2 + 1 = 3",)
+    assert done.formulas == ("output = (5 + 2·1 − 3) // 2 + 1 = 3",)
 
 
 def test_text_and_plain_data():
     done = slide(LECTURE_INPUT, LECTURE_KERNEL, strides=2)
     assert str(done) == (
         "5×5 input, 3×3 kernel, stride 2, padding valid: 2×2\n"
-        "output_h = (5 + 0 − 3) // 2 + 1 = 2\n"
-        "output_w = (5 + 0 − 3) // 2 + 1 = 2\n"
+        "output_h = (5 + 2·0 − 3) // 2 + 1 = 2\n"
+        "output_w = (5 + 2·0 − 3) // 2 + 1 = 2\n"
         "(0, 0)  3·(−1) + 0·0 + 0·1 + 4·(−1) + 2·0 + 2·1 + 1·(−1) + 2·0 + 5·1 = −1\n"
         "(0, 1)  0·(−1) + 1·0 + 1·1 + 2·(−1) + 1·0 + 1·1 + 5·(−1) + 1·0 + 0·1 = −5\n"
         "(1, 0)  1·(−1) + 2·0 + 5·1 + 1·(−1) + 4·0 + 5·1 + 3·(−1) + 4·0 + 0·1 = 5\n"
@@ -130,7 +130,7 @@ def test_text_and_plain_data():
         (
             (np.ones((2, 5)), np.ones((3, 3))),
             ShapeError,
-            "slide: a 3×3 kernel does not fit a 2×5 input. Received output = (2 + 0 − 3) // 1 + 1 = 0. "
+            "slide: a 3×3 kernel does not fit a 2×5 input. Received output = (2 + 2·0 − 3) // 1 + 1 = 0. "
             'Use padding="same", or a smaller kernel or dilation.',
         ),
         (

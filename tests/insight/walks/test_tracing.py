@@ -116,17 +116,34 @@ RANGES = "Here they go row 0…8, col 0…7, channel 0…3."
         ((0, 0, 4), {}, "channel=4"),
         ((0, 1.5, 0), {}, "col=1.5"),
         ((True, 0, 0), {}, "row=True"),
-        ((0, 0), {}, "row=0, col=0, without channel"),
-        ((), {}, "no cell, without row and col and channel"),
         ((0, 0, 0, 0), {}, "4 numbers"),
-        ((0, 0), {"position": 3}, "position=3"),
-        ((0, 0), {"depth": 3}, "depth=3"),
+        ((1, 0, 0), {"row": 3}, "row twice, 1 and row=3"),
+        ((0, 0, 0), {"depth": 3}, "depth=3"),
+        ((0, 9), {"depth": 3, "channel": 99}, "depth=3, channel=99, col=9"),
     ],
 )
 def test_a_cell_outside_its_map(model, cell, named, received):
     with pytest.raises(ArgumentError) as error:
         model.trace(X, "first", *cell, **named)
     assert str(error.value) == f"trace, Conv2D 'first': {OUTSIDE}. Received {received}. {RANGES}"
+
+
+@pytest.mark.parametrize(
+    ("cell", "named", "received", "example"),
+    [
+        ((), {}, "no cell, without row and col and channel", "row=0, col=0, channel=0"),
+        ((2, 3), {}, "row=2, col=3, without channel", "row=2, col=3, channel=0"),
+        ((0, 0), {"position": 3}, "position=3, without channel", "row=0, col=0, channel=0"),
+        ((), {"channel": 99, "depth": 3}, "depth=3, channel=99, without row and col", "row=0, col=0, channel=0"),
+    ],
+)
+def test_a_cell_without_all_its_indices(model, cell, named, received, example):
+    with pytest.raises(ArgumentError) as error:
+        model.trace(X, "first", *cell, **named)
+    ranges = f"{RANGES[:-1]}: for example {example}."
+    assert str(error.value) == f"trace, Conv2D 'first': {OUTSIDE}. Received {received}. {ranges}"
+    numbers = dict(part.split("=") for part in example.split(", "))
+    assert model.trace(X, "first", **{name: int(number) for name, number in numbers.items()}).layer == "first"
 
 
 def test_a_unit_that_is_not_there(model):
@@ -139,10 +156,10 @@ def test_unknown_layers_say_what_exists(model):
     with pytest.raises(ArgumentError) as error:
         model.trace(X, "frist", 0, 0, 0)
     rule = "trace: a layer is named as in model.summary(). Received layer='frist'."
-    assert str(error.value) == f"{rule} Did you mean 'first'?"
+    assert str(error.value) == f"{rule} Did you mean 'first'? Known: first, pool, flat, answer."
     with pytest.raises(ArgumentError) as error:
         model.trace(X, "xyz", 0, 0, 0)
-    assert str(error.value) == f"{rule.replace('frist', 'xyz')} Known: answer, first, flat, pool."
+    assert str(error.value) == f"{rule.replace('frist', 'xyz')} Known: first, pool, flat, answer."
 
 
 def test_pictures_of_another_size_or_mode(model):

@@ -46,7 +46,7 @@ def _heading(found: Attribution) -> str:
     label = found.label if len(found.label) <= 24 else f"{found.label[:23]}…"
     least, most = f"{found.map.min():.3g}".replace("-", "−"), f"{found.map.max():.3g}".replace("-", "−")
     meaning = f"{METHODS[found.method].meaning}, {least} … {most}"
-    lines = [f"Why {label!r}?  {found.sureness}", f"{found.method}: {meaning}"]
+    lines = [f"Why {label!r}?  {found.sureness}", f"{found.method}: {meaning}", found.advice]
     return "\n".join(part for line in lines for part in textwrap.wrap(line, _LONGEST))
 
 
@@ -86,15 +86,23 @@ def _picture(found: Attribution) -> Figure:
     left, middle, right = figure.subplots(1, 3)
     left.imshow(shown, interpolation="nearest")
     limits = _limits(found)
-    image = middle.imshow(found.map, cmap=SCALE, vmin=limits[0], vmax=limits[1], interpolation="nearest")
+    empty = bool(found.alternatives)
+    # Without values a map has no colours, and no scale would belong to them.
+    scale = "Greys" if empty else SCALE
+    image = middle.imshow(found.map, cmap=scale, vmin=limits[0], vmax=limits[1], interpolation="nearest")
     _overlay(right, _lightness(shown), found.map, limits)
-    for axes, title in ((left, name), (middle, "map"), (right, "map over the picture")):
+    for axes, title in ((left, name), (middle, "map: empty" if empty else "map"), (right, "map over the picture")):
         _plain(axes, title)
-    bar = figure.colorbar(image, ax=right, shrink=0.9, aspect=14)
-    bar.ax.tick_params(labelsize=8)
-    bar.set_label("− against, + for" if found.signed else "how much it counts", fontsize=8)
+    if not empty:
+        _scale_beside(figure, image, right, found)
     figure.suptitle(_heading(found), x=0.01, ha="left", fontsize=10)
     return figure
+
+
+def _scale_beside(figure: Figure, image: Any, axes: Any, found: Attribution) -> None:
+    bar = figure.colorbar(image, ax=axes, shrink=0.9, aspect=14)
+    bar.ax.tick_params(labelsize=8)
+    bar.set_label("− against, + for" if found.signed else "how much it counts", fontsize=8)
 
 
 def _sequence(found: Attribution) -> Figure:
@@ -146,9 +154,8 @@ def _volume(found: Attribution) -> Figure:
         _overlay(axes[1, column], picture, values, limits)
         _plain(axes[0, column], f"{name} {place}")
         _plain(axes[1, column], f"{name} {place}, map over it")
-    bar = figure.colorbar(axes[1, -1].images[-1], ax=axes[1, :], shrink=0.9, aspect=14)
-    bar.ax.tick_params(labelsize=8)
-    bar.set_label("− against, + for" if found.signed else "how much it counts", fontsize=8)
+    if not found.alternatives:
+        _scale_beside(figure, axes[1, -1].images[-1], axes[1, :], found)
     figure.suptitle(f"{_heading(found)}\nthree cuts through the strongest place", x=0.01, ha="left", fontsize=10)
     return figure
 

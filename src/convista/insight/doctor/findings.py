@@ -48,6 +48,11 @@ class Fix:
     sentence: str
     verified: str = ""
 
+    @property
+    def tried(self) -> str:
+        """What came out on a copy, or that it was not tried."""
+        return f"Tried on a copy: {self.verified}" if self.verified else "Not tried."
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -87,7 +92,7 @@ class Finding:
 
     def __str__(self) -> str:
         parts = [self.evidence.sentence, self.consequence, f"→ {self.fix.sentence}"]
-        parts += [f"Tried on a copy: {self.fix.verified}"] if self.fix.verified else []
+        parts.append(self.fix.tried)
         return "\n".join([f"{self.severity}: {self.title}", *map(_filled, parts)])
 
 
@@ -221,6 +226,6 @@ def check_page(path: str | os.PathLike[str]) -> None:
 
 
 def _row(finding: Finding) -> str:
-    fix = finding.fix.sentence + (f" Tried on a copy: {finding.fix.verified}" if finding.fix.verified else "")
+    fix = f"{finding.fix.sentence} {finding.fix.tried}"
     cells = (finding.severity, finding.title, finding.evidence.sentence, finding.consequence, fix)
     return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"

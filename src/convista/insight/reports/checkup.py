@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from convista.errors import ConvistaError
 from convista.insight.doctor.examination import check
 from convista.insight.doctor.findings import Diagnosis, Finding
@@ -31,12 +33,18 @@ def _headline(found: Diagnosis) -> str:
 
 
 def _finding(one: Finding) -> Html:
-    parts = [paragraph(one.evidence.sentence), paragraph(one.consequence)]
-    parts.append(paragraph(say("doctor.fix", fix=one.fix.sentence)))
-    if one.fix.verified:
-        parts.append(paragraph(say("doctor.verified", verified=one.fix.verified), "hint"))
+    parts = [paragraph(_thousands(one.evidence.sentence)), paragraph(_thousands(one.consequence))]
+    parts.append(paragraph(say("doctor.fix", fix=_thousands(one.fix.sentence))))
+    verified = _thousands(one.fix.verified)
+    tried = say("doctor.verified", verified=verified) if verified else say("doctor.not-tried")
+    parts.append(paragraph(tried, "hint"))
     title = say("doctor.finding", severity=say(f"doctor.{one.severity}"), title=one.title)
     return article(title, together(*parts), one.severity)
+
+
+def _thousands(text: str) -> str:
+    """Return the doctor's words with numbers as the rest of the page writes them: it writes 1,000 here, 1 000 there."""
+    return re.sub(r"(?<=\d)[, ](?=\d{3}\b)", "\u00a0", text)
 
 
 def _made(found: Diagnosis) -> Html:

@@ -9,7 +9,7 @@ import numpy as np
 from convista.insight.reports.markup import Html, details, paragraph, table, together
 from convista.insight.reports.material import Material
 from convista.insight.reports.section import Section, section, without
-from convista.insight.reports.texts import counted, say
+from convista.insight.reports.texts import counted, say, spaced
 
 _MOST_IN_SIGHT = 25
 _WORST = 10
@@ -27,7 +27,7 @@ class _Row:
     @property
     def cells(self) -> list[str]:
         shares = (f"{share:.4f}" for share in (self.precision, self.recall, self.f1))
-        return [self.name, f"{self.support:,}", *shares, self.mistaken]
+        return [self.name, spaced(self.support), *shares, self.mistaken]
 
 
 def classes(material: Material) -> Section:
@@ -57,7 +57,7 @@ def _rows(matrix: np.ndarray, names: tuple[str, ...]) -> list[_Row]:
 
 def _mistaken(row: np.ndarray, names: tuple[str, ...]) -> str:
     most = int(row.argmax())
-    return f"{names[most]} ({int(row[most]):,})" if row[most] else say("classes.nothing")
+    return f"{names[most]} ({spaced(int(row[most]))})" if row[most] else say("classes.nothing")
 
 
 def _table(caption: str, rows: list[_Row]) -> Html:

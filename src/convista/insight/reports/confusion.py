@@ -8,7 +8,7 @@ from convista.insight import figures
 from convista.insight.reports.markup import NOTHING, Html, chart, escape, paragraph, scrolling, together
 from convista.insight.reports.material import Material
 from convista.insight.reports.section import Section, section, without
-from convista.insight.reports.texts import counted, say
+from convista.insight.reports.texts import counted, say, spaced
 
 _MOST_IN_A_TABLE = 20
 _MOST_PAIRS = 5
@@ -22,7 +22,11 @@ def confusion(material: Material) -> Section:
     if matrix is None:
         return without("confusion", say("confusion.none", reason=material.unjudged or say("confusion.no-results")))
     frequent = [_pair(material, truth, said, count) for truth, said, count in pairs(matrix)[:_MOST_PAIRS]]
-    words = say("confusion.pairs", pairs="; ".join(frequent)) if frequent else say("confusion.no-mistakes")
+    words = say("confusion.no-mistakes")
+    if frequent:
+        listed = "; ".join(frequent)
+        once = pairs(matrix)[0][2] == 1
+        words = say("confusion.pairs-once", pairs=listed) if once else say("confusion.pairs", pairs=listed)
     small = len(matrix) <= _MOST_IN_A_TABLE
     recorded = paragraph(say("confusion.recorded")) if material.judgement is None else NOTHING
     shown = _table(matrix, material.classes) if small else _picture(matrix, material.classes, words)
@@ -44,13 +48,29 @@ def pairs(matrix: np.ndarray) -> list[tuple[int, int, int]]:
     ]
 
 
+def confused_pair(matrix: np.ndarray) -> tuple[int, int, int] | None:
+    """Return the two classes that are taken for each other most often, and how often, both ways together.
+
+    None where no pair was confused more than once: then none is the most confused.
+
+    Example:
+        >>> confused_pair(np.array([[9, 1, 0], [0, 5, 3], [0, 1, 2]])), confused_pair(np.array([[9, 1], [0, 2]]))
+        ((1, 2, 4), None)
+    """
+    wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
+    both = np.triu(wrong + wrong.T)
+    first, second = divmod(int(both.argmax()), len(both))
+    count = int(both[first, second])
+    return (first, second, count) if count > 1 else None
+
+
 def _pair(material: Material, truth: int, said: int, count: int) -> str:
     names = {"truth": material.classes[truth], "said": material.classes[said]}
-    return say("confusion.pair", count=f"{count:,}", **names)
+    return say("confusion.pair", count=spaced(count), **names)
 
 
 def _caption(matrix: np.ndarray) -> str:
-    return say("confusion.caption", right=f"{int(np.trace(matrix)):,}", count=f"{int(matrix.sum()):,}")
+    return say("confusion.caption", right=spaced(int(np.trace(matrix))), count=spaced(int(matrix.sum())))
 
 
 def _table(matrix: np.ndarray, classes: tuple[str, ...]) -> Html:
@@ -78,7 +98,7 @@ def _cell(count: int, share: float, worst: float, right: bool) -> str:
     depth = 0.1 + 0.9 * share if right else 0.15 + 0.85 * share / worst
     red, green, blue = (round(255 + depth * (part - 255)) for part in (_RIGHT if right else _WRONG))
     letters = "#fff" if _luminance(red, green, blue) < _EQUAL else "#000"
-    return f'<td style="background:rgb({red},{green},{blue});color:{letters}">{count:,}</td>'
+    return f'<td style="background:rgb({red},{green},{blue});color:{letters}">{spaced(count)}</td>'
 
 
 def _luminance(*parts: int) -> float:
@@ -88,6 +108,6 @@ def _luminance(*parts: int) -> float:
 
 
 def _picture(matrix: np.ndarray, classes: tuple[str, ...], words: str) -> Html:
-    counts = {"right": f"{int(np.trace(matrix)):,}", "count": f"{int(matrix.sum()):,}"}
+    counts = {"right": spaced(int(np.trace(matrix))), "count": spaced(int(matrix.sum()))}
     alt = say("confusion.alt", classes=counted(len(classes), "class"), pairs=words, **counts)
     return chart(figures.confusion_png(matrix, classes), alt, _caption(matrix))

@@ -10,7 +10,7 @@ from convista.insight.derivations.lines import Line
 from convista.insight.reports.markup import Html, details, listing, paragraph, table, together
 from convista.insight.reports.material import Material
 from convista.insight.reports.section import Section, section, without
-from convista.insight.reports.texts import say
+from convista.insight.reports.texts import say, spaced
 from convista.shapes import times
 
 _NO_NUMBERS = range(0)
@@ -48,7 +48,7 @@ def _table(found: Explanation) -> Html:
 
 def _number(layer: LayerDerivation, name: str) -> str:
     line = next((line for line in layer.lines if line.name == name), None)
-    return "0" if line is None else f"{float(line.value):,.0f}"
+    return "0" if line is None else spaced(round(line.value))
 
 
 def _worked(caption: str, lines: Sequence[Line], remarks: Sequence[str]) -> Html:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from convista.insight.judgement import Judgement
+from convista.insight.reports.confusion import confused_pair
 from convista.insight.reports.markup import Html, figure, gallery, heading, paragraph, picture, together
 from convista.insight.reports.material import Material, percent
 from convista.insight.reports.section import Section, section, without
@@ -42,21 +43,11 @@ def hardest(found: Judgement, most: int) -> np.ndarray:
     return candidates[np.argsort(given[candidates], kind="stable")][:most]
 
 
-def confused_pair(found: Judgement) -> tuple[int, int] | None:
-    """Return the two classes that are taken for each other most often, both ways together; None without mistakes."""
-    wrong = found.confusion * (1 - np.eye(len(found.classes), dtype=np.int64))
-    both = np.triu(wrong + wrong.T)
-    if not both.any():
-        return None
-    first, second = divmod(int(both.argmax()), len(both))
-    return first, second
-
-
 def _pair(found: Judgement) -> Html:
-    pair = confused_pair(found)
+    pair = confused_pair(found.confusion)
     if pair is None:
         return Html("")
-    first, second = pair
+    first, second, _ = pair
     names = {"first": found.classes[first], "second": found.classes[second]}
     forth, back = (_often(int(found.confusion[way])) for way in ((first, second), (second, first)))
     order = hardest(found, len(found.split.y))

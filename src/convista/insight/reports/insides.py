@@ -95,8 +95,9 @@ def _all(found: FeatureMaps) -> list[Html]:
         if is_picture(found.picture.shape)
         else Html("")
     )
-    left = len(found) - len(places)
-    more = paragraph(say("maps.more", shown=len(places), count=len(found)) if left else "", "hint")
+    left = [layer.layer for number, layer in enumerate(found.layers) if number not in places]
+    names = ", ".join(left)
+    more = paragraph(say("maps.more", shown=len(places), count=len(found), names=names) if left else "", "hint")
     return [first, *(_layer(found.layers[place]) for place in places), more]
 
 

@@ -11,7 +11,7 @@ from convista.insight import figures
 from convista.insight.reports.markup import Html, chart, details, gallery, paragraph, table, together
 from convista.insight.reports.material import Material, percent
 from convista.insight.reports.section import Section, section, without
-from convista.insight.reports.texts import counted, say, short
+from convista.insight.reports.texts import counted, say, short, spaced
 
 _MOST_CURVES = 12
 _MOST_ROWS = 200
@@ -64,7 +64,7 @@ def _numbers(history: dict[str, list[float]]) -> Html:
     rows = [[str(epoch + 1), *(_cell(column, epoch) for column in history.values())] for epoch in shown]
     summary = say("numbers.summary")
     if len(shown) < epochs:
-        summary = say("numbers.thinned", shown=len(shown), count=f"{epochs:,}")
+        summary = say("numbers.thinned", shown=len(shown), count=spaced(epochs))
     return details(summary, table(say("curves.title"), [say("curve.epoch"), *history], rows))
 
 

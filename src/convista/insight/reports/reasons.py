@@ -73,6 +73,9 @@ def _shown(example: Example, found: list[Attribution]) -> Html:
 def _laid_over(found: Attribution) -> Html:
     method = say(f"attribution.{found.method}")
     row, column = found.strongest
+    if not found.map.any():
+        empty = say("attribution.caption-empty", method=method, label=found.label)
+        return figure(picture(overlay(found), empty), empty, "example large")
     alt = say("attribution.alt", method=method, label=found.label, row=row, column=column)
     key = "attribution.caption-signed" if found.signed else "attribution.caption"
     return figure(picture(overlay(found), alt), say(key, method=method, row=row, column=column), "example large")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import platform
 import shlex
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from convista.insight.judgement import is_compiled
 from convista.insight.reports.markup import Html, code, heading, paragraph, table, together
 from convista.insight.reports.material import Material
 from convista.insight.reports.section import Section, section
-from convista.insight.reports.texts import counted, say
+from convista.insight.reports.texts import counted, say, spaced
 
 _PIECE = 1 << 20
 _NO_NUMBERS = range(0)
@@ -48,7 +50,7 @@ def _data(material: Material) -> list[Html]:
     test = material.told("data", "test_pictures", kind=int)
     found = []
     if name and training is not None and test is not None:
-        counts = {"training": counted(training, material.noun), "test": f"{test:,}"}
+        counts = {"training": counted(training, material.noun), "test": spaced(test)}
         found.append(paragraph(say("reproduction.data", name=name, **counts)))
     return [*found, paragraph(say("reproduction.source", source=source))] if source else found
 
@@ -104,7 +106,8 @@ def installed(package: str) -> str:
 
 def _plan(material: Material) -> Html:
     plan = material.told("plan", kind=dict) or {}
-    rows = [[str(name), say("reproduction.default") if value is None else str(value)] for name, value in plan.items()]
+    own = _own(material)
+    rows = [[str(name), _setting(str(name), value, own)] for name, value in plan.items()]
     for name in ("began", "status"):
         if value := material.told(name):
             rows.append([say(f"reproduction.{name}"), value])
@@ -115,8 +118,30 @@ def _plan(material: Material) -> Html:
     return table(say("reproduction.plan"), header, rows, _NO_NUMBERS) if rows else heading(say("reproduction.plan"))
 
 
+def _setting(name: str, value: object, own: Mapping[str, str]) -> str:
+    """Return a setting as it was given; where it was left open, what the network brought along."""
+    if name in own and (value is None or (name == "schedule" and value == "constant" != own[name])):
+        return say("reproduction.by-default", value=own[name])
+    return say("reproduction.default") if value is None else str(value)
+
+
+def _own(material: Material) -> dict[str, str]:
+    """Return how the network says that it learned: optimizer, learning rate and schedule."""
+    if not is_compiled(material.model):
+        return {}
+    optimizer = material.model.optimizer
+    rate = getattr(optimizer, "learning_rate", None)
+    own = {"optimizer": type(optimizer).__name__}
+    if isinstance(rate, int | float):
+        return own | {"learning_rate": f"{rate:g}", "schedule": "constant"}
+    return own if rate is None else own | {"learning_rate": str(rate), "schedule": type(rate).__name__}
+
+
 def _commands(material: Material) -> str:
     run = material.run.path if material.run.model.name == "model.convista" else material.run.model
     data = material.told("data", "name") or "DATA"
     words = [shlex.quote(str(run)), data if data == "DATA" else shlex.quote(data)]
-    return "\n".join(f"convista {verb} {' '.join(words)}" for verb in ("evaluate", "report"))
+    named = "convista {verb} " + " ".join(words)
+    # The file is there already when the page is read, and nothing is overwritten unless it is named.
+    out = f" --out {shlex.quote(str(material.run.report))}"
+    return f"{named.format(verb='evaluate')}\n{named.format(verb='report')}{out}"

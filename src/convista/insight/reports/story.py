@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from convista.insight.judgement import is_compiled
-from convista.insight.reports.confusion import pairs
+from convista.insight.reports.confusion import confused_pair
 from convista.insight.reports.markup import Html, facts, paragraph, together
 from convista.insight.reports.material import Material, percent
 from convista.insight.reports.section import Section, section
-from convista.insight.reports.texts import counted, lasting, say
+from convista.insight.reports.texts import counted, lasting, say, spaced
 from convista.shapes import bytes_text, times
 
 _FLOAT_BYTES = 4
@@ -88,18 +88,25 @@ def _result(material: Material) -> list[str]:
         return [say("story.unjudged", reason=material.unjudged or say("confusion.no-results"))]
     count, right = int(matrix.sum()), int(np.trace(matrix))
     accuracy = percent(right / count, 2)
-    sentences = [say("story.result", count=counted(count, material.noun), right=f"{right:,}", accuracy=accuracy)]
+    sentences = [say("story.result", count=counted(count, material.noun), right=spaced(right), accuracy=accuracy)]
     if right == count:
-        sentences.append(say("story.perfect", bound=percent(3 / count, 2), count=f"{count:,}"))
+        sentences.append(say("story.perfect", bound=percent(3 / count, 2), count=spaced(count)))
     else:
         if (every := round(count / (count - right))) > 1:
             sentences.append(say("story.every", every=counted(every, material.noun)))
-        truth, said, often = pairs(matrix)[0]
-        names = {"truth": material.classes[truth], "said": material.classes[said]}
-        sentences.append(say("story.pair", times=counted(often, "time"), **names))
+        sentences.append(_confused(material, matrix))
     if material.judgement is None:
         sentences.append(say("story.judged-then"))
     return sentences
+
+
+def _confused(material: Material, matrix: np.ndarray) -> str:
+    pair = confused_pair(matrix)
+    if pair is None:
+        return say("story.no-pair")
+    first, second, often = pair
+    names = {"first": material.classes[first], "second": material.classes[second]}
+    return say("story.pair", times=counted(often, "time"), **names)
 
 
 def _size(material: Material) -> str:
@@ -109,7 +116,7 @@ def _size(material: Material) -> str:
         "story.size",
         parameters=counted(parameters, "parameter"),
         bytes=bytes_text(parameters * _FLOAT_BYTES),
-        macs=counted(macs, "multiply-add"),
+        macs=counted(macs, "multiply–accumulate"),
     )
 
 
@@ -124,16 +131,16 @@ def _facts(material: Material) -> list[tuple[str, str]]:
     if matrix is not None and (count := int(matrix.sum())):
         wrong = count - int(np.trace(matrix))
         found.append((say("fact.accuracy"), percent(1 - wrong / count, 2)))
-        found.append((say("fact.mistakes", count=f"{count:,}"), f"{wrong:,}"))
+        found.append((say("fact.mistakes", count=spaced(count)), spaced(wrong)))
     if material.judgement is not None:
         loss = material.judgement.loss
     elif matrix is not None:
         loss = material.told("test", "loss", kind=(int, float))
     if loss is not None:
         found.append((say("fact.loss"), f"{loss:.4f}"))
-    found.append((say("fact.parameters"), f"{material.model.count_params():,}"))
+    found.append((say("fact.parameters"), spaced(material.model.count_params())))
     if (seconds := material.told("seconds", kind=(int, float))) is not None:
         found.append((say("fact.time"), lasting(seconds)))
     if (epochs := material.told("epochs", kind=int)) is not None:
-        found.append((say("fact.epochs"), f"{epochs:,}"))
+        found.append((say("fact.epochs"), spaced(epochs)))
     return found

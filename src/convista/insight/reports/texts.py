@@ -46,7 +46,8 @@ TEXTS: dict[str, str] = {
     "story.result": "Of {count} that it had never seen it names {right} right: {accuracy}.",
     "story.every": "It is wrong about once in {every}.",
     "story.perfect": "It made no mistake on them: its true share of mistakes is likely below {bound} (3 in {count}).",
-    "story.pair": "What it mistakes most often: {truth} is taken for {said}, {times}.",
+    "story.pair": "The pair it confuses most: {first} and {second}, {times}, both ways together.",
+    "story.no-pair": "No two classes were confused more than once.",
     "story.size": "It has {parameters} ({bytes}) and needs {macs} to answer once.",
     "story.no-record": (
         "There is no run.json beside this model, so how it was trained is not known; what follows was found by asking "
@@ -83,6 +84,7 @@ TEXTS: dict[str, str] = {
         "in orange beside it; the darker, the larger its share of the row."
     ),
     "confusion.pairs": "The most frequent mistakes: {pairs}.",
+    "confusion.pairs-once": "No mistake was made twice: {pairs}.",
     "confusion.pair": "{truth} taken for {said} ({count})",
     "confusion.no-mistakes": "There are no mistakes.",
     "confusion.caption": "Confusion matrix: {right} of {count} right",
@@ -137,6 +139,11 @@ TEXTS: dict[str, str] = {
         "It is too timid: dividing its logits by {temperature} brings the error, on the half that did not choose this "
         "number, from {before} to {after}."
     ),
+    "calibration.small": "The doctor calls it a fault where the error is more than {limit} above that chance.",
+    "calibration.timid-by-design": (
+        "The doctor calls this a fault only where the error is more than {limit} above that chance: label smoothing "
+        "makes a network timid on purpose, and caution costs less than false certainty."
+    ),
     "calibration.diagram": "Reliability diagram, and below it how many answers are in each bin",
     "calibration.alt": "Reliability diagram in {bins}; the expected calibration error is {error}",
     "calibration.caption": "How sure, and how often right",
@@ -166,7 +173,7 @@ TEXTS: dict[str, str] = {
     "maps.silent": "For this example {count} said nothing: {names}.",
     "maps.tile-silent": "{channel} silent",
     "maps.alt": "Channel {channel} of {layer}, from {least} to {most}",
-    "maps.more": "{shown} of {count} layers are shown.",
+    "maps.more": "{shown} of {count} layers are shown; left out: {names}.",
     "maps.drawn": "What each layer makes of the example; each map has its own scale",
     "maps.drawn-alt": "Feature maps of the example, layer by layer",
     "attribution.title": "Why it answered so",
@@ -182,6 +189,7 @@ TEXTS: dict[str, str] = {
     "attribution.grad_cam": "Grad-CAM",
     "attribution.integrated_gradients": "Integrated gradients",
     "attribution.caption": "{method}: yellow speaks for it; strongest at row {row}, column {column}",
+    "attribution.caption-empty": "{method}: its map is empty, nothing in it speaks for {label}",
     "attribution.caption-signed": (
         "{method}: yellow speaks for it, blue against it; strongest at row {row}, column {column}"
     ),
@@ -195,7 +203,7 @@ TEXTS: dict[str, str] = {
     "derivation.layer": "layer",
     "derivation.output": "output",
     "derivation.parameters": "parameters",
-    "derivation.products": "multiply-adds",
+    "derivation.products": "multiply–accumulates",
     "derivation.memory": "output in bytes",
     "derivation.field": "sees of the input",
     "derivation.all": "all",
@@ -213,6 +221,7 @@ TEXTS: dict[str, str] = {
     "doctor.note": "Note",
     "doctor.fix": "What helps: {fix}",
     "doctor.verified": "Tried on a copy: {verified}",
+    "doctor.not-tried": "Not tried.",
     "doctor.checked": "What was checked ({count})",
     "doctor.not-checked": "Not checked:",
     "doctor.skipped": "{check}: {reason}",
@@ -233,6 +242,7 @@ TEXTS: dict[str, str] = {
     "reproduction.setting": "setting",
     "reproduction.value": "value",
     "reproduction.default": "default",
+    "reproduction.by-default": "{value}, by default",
     "reproduction.data": "The data is {name}: {training} to learn from, {test} held out.",
     "reproduction.source": "Source: {source}",
     "reproduction.sums": "Checksums",
@@ -259,7 +269,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "time": ("time", "times"),
     "core": ("core", "cores"),
     "parameter": ("parameter", "parameters"),
-    "multiply-add": ("multiply-add", "multiply-adds"),
+    "multiply–accumulate": ("multiply–accumulate", "multiply–accumulates"),
     "second": ("s", "s"),
     "minute": ("min", "min"),
     "hour": ("h", "h"),
@@ -281,10 +291,20 @@ def counted(number: int, noun: str) -> str:
     """Return a number with its noun.
 
     Example:
-        >>> counted(1, "picture"), counted(60_000, "picture")
-        ('1 picture', '60,000 pictures')
+        >>> counted(1, "picture"), counted(60_000, "picture").replace("\u00a0", " ")
+        ('1 picture', '60 000 pictures')
     """
-    return f"{number:,} {noun_of(number, noun)}"
+    return f"{spaced(number)} {noun_of(number, noun)}"
+
+
+def spaced(number: int) -> str:
+    """Return a whole number as the worked lines write it: a space, at which no line breaks, between thousands.
+
+    Example:
+        >>> spaced(60_000).replace("\u00a0", " ")
+        '60 000'
+    """
+    return f"{number:,}".replace(",", "\u00a0")
 
 
 def noun_of(number: int, noun: str) -> str:

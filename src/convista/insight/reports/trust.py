@@ -6,10 +6,11 @@ import base64
 
 from convista.errors import ConvistaError
 from convista.insight.doctor.calibration import Calibration, calibration
+from convista.insight.doctor.limits import Limits
 from convista.insight.reports.markup import Html, chart, details, paragraph, table, together
 from convista.insight.reports.material import Material, percent
 from convista.insight.reports.section import Section, section, without
-from convista.insight.reports.texts import counted, say
+from convista.insight.reports.texts import counted, say, spaced
 
 _COOL, _HOT = 0.95, 1.05  # temperatures between these change next to nothing
 
@@ -36,7 +37,16 @@ def _verdict(found: Calibration, noun: str) -> str:
         key = "calibration.too-sure" if found.temperature > 1 else "calibration.too-timid"
         errors = {"before": f"{found.error_before:.4f}", "after": f"{found.error_after:.4f}"}
         words.append(say(key, temperature=f"{found.temperature:.2f}", **errors))
+        words.append(_beside_the_doctor(found))
     return " ".join(words)
+
+
+def _beside_the_doctor(found: Calibration) -> str:
+    """Return why the doctor calls this no fault, where it does not."""
+    limits, above = Limits(), found.error - found.chance
+    if found.confidence > found.accuracy:
+        return "" if above > limits.calibration_error else say("calibration.small", limit=limits.calibration_error)
+    return "" if above > limits.doubt_error else say("calibration.timid-by-design", limit=limits.doubt_error)
 
 
 def _bins(found: Calibration) -> Html:
@@ -44,7 +54,7 @@ def _bins(found: Calibration) -> Html:
     rows = [
         [
             f"{percent(one.low, 0)} … {percent(one.high, 0)}",
-            f"{one.count:,}",
+            spaced(one.count),
             percent(one.confidence),
             percent(one.accuracy),
         ]

@@ -75,7 +75,8 @@ def figure_of(trace: Trace) -> Figure:
 
 def _lines(trace: Trace, longest: int) -> list[str]:
     lines = [part for line in result_lines(trace) for part in textwrap.wrap(line, longest)]
-    outside = any(not patch.inside.all() for patch in trace.patches)
+    around = _is_map(trace) and any(map(any, trace.pads[-2:]))
+    outside = around or any(not patch.inside.all() for patch in trace.patches)
     return [*lines, f"hatched: {outside_note(trace)}"] if outside else lines
 
 
@@ -95,7 +96,8 @@ def _draw_row(figure: Figure, trace: Trace, patch: Patch, row: int, column: int)
     inside = flat(patch.inside[..., None], 0, depth)
     values = flat(patch.values, column, depth)
     axes = _axes(figure, row, 1)
-    _draw_numbers(axes, f"patch, channel {channel}{part}", values, ~inside, signed=False)
+    limits = _limits(_shown_input(trace, patch, channel, depth)) if _is_map(trace) else None
+    _draw_numbers(axes, f"patch, channel {channel}{part}", values, ~inside, signed=False, limits=limits)
     if trace.winner is not None:
         hit = (patch.places == trace.winner[:-1]).all(-1) & patch.inside
         for spot in np.argwhere(flat(hit[..., None], 0, depth)):
@@ -115,11 +117,24 @@ def _depth(patch: Patch, column: int) -> int:
     return int(np.abs(patch.products[..., column]).sum((1, 2)).argmax())
 
 
-def _draw_numbers(axes: Axes, title: str, values: np.ndarray, outside: np.ndarray | None, *, signed: bool) -> None:
+def _limits(values: np.ndarray, *, signed: bool = False) -> tuple[float, float]:
+    limit = float(np.abs(values).max()) or 1.0
+    return (-limit if signed or values.min() < 0 else 0.0), limit
+
+
+def _draw_numbers(
+    axes: Axes,
+    title: str,
+    values: np.ndarray,
+    outside: np.ndarray | None,
+    *,
+    signed: bool,
+    limits: tuple[float, float] | None = None,
+) -> None:
+    """Draw numbers in their cells, in the colours of ``limits``, or of the values themselves."""
     from matplotlib.patches import Rectangle
 
-    limit = float(np.abs(values).max()) or 1.0
-    low = -limit if signed or values.min() < 0 else 0.0
+    low, limit = _limits(values, signed=signed) if limits is None else limits
     image = axes.imshow(values, cmap=_colours(low < 0), vmin=low, vmax=limit, interpolation="nearest")
     rows, columns = values.shape
     if max(rows, columns) <= WIDEST:
@@ -193,32 +208,48 @@ def _draw_input(axes: Axes, trace: Trace, patch: Patch | None, channel: int, dep
     if rank == 1:
         _draw_sequence(axes, x[:, channel], np.concatenate([places.ravel(), np.ravel(spots)]))
         return
-    slice_at = 0
     if rank == 3 and patch is not None:
-        slice_at = int(np.clip(patch.places[depth, 0, 0, 0], 0, x.shape[0] - 1))
-        axes.set_title(f"{times(x.shape)}, depth {slice_at}", fontsize=10, loc="left")
-    picture = x[..., channel] if rank == 2 else x[slice_at, ..., channel]
+        axes.set_title(f"{times(x.shape)}, depth {_slice_at(trace, patch, depth)}", fontsize=10, loc="left")
+    picture = _shown_input(trace, patch, channel, depth)
     low = float(picture.min())
-    limit = float(np.abs(picture).max()) or 1.0
-    axes.imshow(picture, cmap=_colours(low < 0), vmin=-limit if low < 0 else 0, vmax=limit, interpolation="nearest")
+    least, most = _limits(picture)
+    axes.imshow(picture, cmap=_colours(least < 0), vmin=least, vmax=most, interpolation="nearest")
     _bare(axes)
     axes.set_xlabel(
         f"channel {channel}, from {shown(_short(low))} to {shown(_short(float(picture.max())))}", fontsize=9
     )
     if patch is not None:
-        _frame_patch(axes, patch, depth, picture.shape)
+        _frame_patch(axes, patch, depth, picture.shape, trace.pads[-2:])
     for spot in spots:
         _frame(axes, spot[-1] - 0.5, spot[-2] - 0.5, 1, 1)
 
 
-def _frame_patch(axes: Axes, patch: Patch, depth: int, sizes: tuple[int, ...]) -> None:
-    """Frame the patch, with the margin around the map into which it reaches, and each cell where there are gaps."""
+def _is_map(trace: Trace) -> bool:
+    return trace.taken[0].ndim in (3, 4)
+
+
+def _slice_at(trace: Trace, patch: Patch | None, depth: int) -> int:
+    return 0 if patch is None else int(np.clip(patch.places[depth, 0, 0, 0], 0, trace.taken[0].shape[0] - 1))
+
+
+def _shown_input(trace: Trace, patch: Patch | None, channel: int, depth: int) -> np.ndarray:
+    """Return the channel of the input that is drawn; of a volume, the slice in which the patch lies."""
+    x = trace.taken[0]
+    picture = x[..., min(channel, x.shape[-1] - 1)]
+    return picture if x.ndim == 3 else picture[_slice_at(trace, patch, depth)]
+
+
+def _frame_patch(
+    axes: Axes, patch: Patch, depth: int, sizes: tuple[int, ...], pads: tuple[tuple[int, int], ...]
+) -> None:
+    """Frame the patch, with the margin that padding lays around the map, and each cell where there are gaps."""
     from matplotlib.patches import Rectangle
 
     places = (patch.places[depth] if patch.places.ndim == 4 else patch.places)[..., -2:]
     flat_places = places.reshape(-1, 2)
     first, last = flat_places.min(0), flat_places.max(0)
-    low, high = np.minimum(first, 0), np.maximum(last, np.array(sizes) - 1)
+    before, after = np.transpose(pads) if pads else (0, 0)
+    low, high = np.minimum(first, -np.asarray(before)), np.maximum(last, np.array(sizes) - 1 + after)
     if (low < 0).any() or (high >= sizes).any():
         corner, width, height = (low[1] - 0.5, low[0] - 0.5), high[1] - low[1] + 1, high[0] - low[0] + 1
         margin = Rectangle(corner, width, height, facecolor="#EEEEEE", edgecolor="#8C8C8C", hatch="////", linewidth=0)

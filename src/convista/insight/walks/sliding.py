@@ -79,8 +79,8 @@ class Slide:
         >>> from convista.insight import slide
         >>> print(slide([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 0], [0, -1]]))
         3×3 input, 2×2 kernel, stride 1, padding valid: 2×2
-        output_h = (3 + 0 − 2) // 1 + 1 = 2
-        output_w = (3 + 0 − 2) // 1 + 1 = 2
+        output_h = (3 + 2·0 − 2) // 1 + 1 = 2
+        output_w = (3 + 2·0 − 2) // 1 + 1 = 2
         (0, 0)  1·1 + 2·0 + 4·0 + 5·(−1) = −4
         (0, 1)  2·1 + 3·0 + 5·0 + 6·(−1) = −4
         (1, 0)  4·1 + 5·0 + 7·0 + 8·(−1) = −4

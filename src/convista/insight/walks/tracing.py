@@ -17,7 +17,7 @@ from convista.insight.walks.formulas import Line
 from convista.insight.walks.patches import Patch
 from convista.insight.walks.steps import Question, walk
 from convista.layers.reshaping import Flatten
-from convista.shapes import times
+from convista.shapes import Window, times
 
 if TYPE_CHECKING:
     from convista.models.model import Model
@@ -53,6 +53,7 @@ class Trace:
         tolerance: How far its precision may lead away from the exact result of these numbers.
         winner: The input cell, with its channel, that was taken over: max pooling, reshaping.
         precision: In which the network computed it: ``"float32"``, ``"bfloat16"``, or ``"TF32"`` on accelerators.
+        pads: Cells that the layer's padding lays before and behind each axis of its input; empty without a window.
 
     Example:
         >>> from convista import Input, Sequential
@@ -86,6 +87,7 @@ class Trace:
     tolerance: float
     winner: tuple[int, ...] | None = None
     precision: str = "float32"
+    pads: tuple[tuple[int, int], ...] = ()
 
     @property
     def value(self) -> float:
@@ -245,9 +247,15 @@ def trace(
         steps.error,
         steps.winner,
         precision,
+        _pads(node.layer, question.x.shape),
     )
     _check(result)
     return result
+
+
+def _pads(layer: Any, shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    window = getattr(layer, "window", None)
+    return window.pads(shape[:-1]) if isinstance(window, Window) else ()
 
 
 def _arrays(tree: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
@@ -291,33 +299,39 @@ def _cell(
     """Return what the axes are called, and the index along each."""
     spatial = AXES.get(len(shape) - 1, tuple(f"axis {axis}" for axis in range(1, len(shape))))
     axes = (*spatial, "channel")
-    unknown = [name for name in named if name not in axes]
-    if unknown:
-        raise _outside(axes, shape, where, f"{unknown[0]}={named[unknown[0]]!r}")
     free = [axis for axis in axes if axis not in named]
     if len(given) > len(free):
-        raise _outside(axes, shape, where, f"{len(given) + len(named)} numbers")
+        twice = [(axis, spot) for axis, spot in zip(axes, given, strict=False) if axis in named]
+        words = [f"{axis} twice, {spot!r} and {axis}={named[axis]!r}" for axis, spot in twice]
+        raise _outside(axes, shape, where, ", ".join(words) or f"{len(given) + len(named)} numbers")
     spots = {**named, **dict(zip(free, given, strict=False))}
     if "channel" not in spots and shape[-1] == 1:
         spots["channel"] = 0
+    sizes = dict(zip(axes, shape, strict=True))
+    wrong = [f"{name}={spot!r}" for name, spot in spots.items() if not _lies(spot, sizes.get(name, 0))]
     missing = [axis for axis in axes if axis not in spots]
     if missing:
-        text = ", ".join(f"{axis}={spots[axis]!r}" for axis in axes if axis in spots)
-        raise _outside(axes, shape, where, f"{text or 'no cell'}, without {' and '.join(missing)}")
-    for axis, size in zip(axes, shape, strict=True):
-        spot = spots[axis]
-        if isinstance(spot, bool) or not hasattr(spot, "__index__") or not 0 <= spot < size:
-            raise _outside(axes, shape, where, f"{axis}={spot!r}")
+        right = {axis: spots[axis] for axis in axes if axis in spots and _lies(spots[axis], sizes[axis])}
+        told = wrong or [f"{axis}={spot!r}" for axis, spot in right.items()] or ["no cell"]
+        example = ", ".join(f"{axis}={right.get(axis, 0)}" for axis in axes)
+        raise _outside(axes, shape, where, f"{', '.join(told)}, without {' and '.join(missing)}", example)
+    if wrong:
+        raise _outside(axes, shape, where, ", ".join(wrong))
     return axes, tuple(int(spots[axis]) for axis in axes)
 
 
-def _outside(axes: Sequence[str], shape: Sequence[int], where: str, received: str) -> ArgumentError:
+def _lies(spot: Any, size: int) -> bool:
+    return not isinstance(spot, bool) and hasattr(spot, "__index__") and 0 <= spot < size
+
+
+def _outside(axes: Sequence[str], shape: Sequence[int], where: str, received: str, example: str = "") -> ArgumentError:
     ranges = ", ".join(
         f"{axis} 0…{size - 1}" if size > 1 else f"{axis} 0" for axis, size in zip(axes, shape, strict=True)
     )
+    fix = f"Here they go {ranges}" if len(axes) > 1 else f"Here it goes {ranges.removeprefix('channel ')}"
     return ArgumentError(
         f"a cell of its {times(tuple(shape))} map is {', '.join(axes)}" if len(axes) > 1 else "a cell is its channel",
         where=where,
         received=received,
-        fix=f"Here they go {ranges}" if len(axes) > 1 else f"Here it goes {ranges.removeprefix('channel ')}",
+        fix=f"{fix}: for example {example}" if example else fix,
     )
