@@ -39,18 +39,22 @@ def attribute(
 ) -> None:
     """Show why MODEL answers so to PICTURE: a figure of the parts that count, and what the network says.
 
-    MODEL is a run folder or a .convista file. PICTURE is a file of any size; it is prepared as the model asks.
+    MODEL is a run folder or a .convista file. PICTURE is a file of any size, which is prepared as the
+    model asks, or a .npy file with one input, as the model takes it.
     """
+    from convista.cli.input_file import read_input
+    from convista.cli.option_names import options_named
+    from convista.cli.out_file import check_out
     from convista.insight.attributions.attribution import attribute as explain
-    from convista.insight.drawing import check_folder
     from convista.insight.runs import RunFolder
     from convista.models import load_model
 
     file = Path(f"{Path(picture).stem}-{method}.png" if out is None else out)
     _check_target(file, picture, named=out is not None)
-    check_folder(file)
+    check_out(file)
     network = load_model(RunFolder.open(model).model)
-    found = explain(network, picture, method, _target(target, network.classes), layer)
+    with options_named(target="--class"):
+        found = explain(network, read_input(picture, network), method, _target(target, network.classes), layer)
     found.save(file)
     session.show(f"{file}\n{found}", {"model": model, "picture": picture, "saved": str(file), **found.to_dict()})
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from convista.cli.program import Session, Verb
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @click.command(
@@ -38,13 +35,14 @@ def trace(
     Patch, kernel, products, sums, bias and activation, and that the network computed the same. MODEL is a run folder or
     a .convista file. PICTURE is a picture file, or a .npy file with one input.
     """
+    from convista.cli.input_file import read_input
     from convista.insight.runs import RunFolder
     from convista.insight.walks.tracing import trace as walk
     from convista.models import load_model
 
     _check_target(out, picture)
     network = load_model(RunFolder.open(model).model)
-    found = walk(network, _input(picture), layer, **cell)
+    found = walk(network, read_input(picture, network), layer, **cell)
     document: dict[str, Any] = {"model": model, "picture": picture, **found.to_dict()}
     if out is not None:
         document["saved"] = str(found.save(out))
@@ -52,6 +50,7 @@ def trace(
 
 
 def _check_target(out: str | None, picture: str) -> None:
+    from convista.cli.out_file import check_out
     from convista.errors import ArgumentError
 
     if out is None:
@@ -65,22 +64,4 @@ def _check_target(out: str | None, picture: str) -> None:
             received=f"{out}, which exists",
             fix="Name another file with --out",
         )
-
-
-def _input(picture: str) -> str | np.ndarray:
-    """The file's name, which the model reads as it reads all pictures, or the numbers of a .npy file."""
-    if Path(picture).suffix.lower() != ".npy":
-        return picture
-    import numpy as np
-
-    from convista.errors import DataError
-
-    try:
-        array: np.ndarray = np.load(picture, allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError("there is no such file", where=picture) from None
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(
-            f"a .npy file holds one array of numbers ({error})", where=picture, fix="Save it with numpy.save"
-        ) from error
-    return array
+    check_out(out)

@@ -19,6 +19,7 @@ from convista.layers.inference import Node
 from convista.models.graph import Graph
 
 if TYPE_CHECKING:
+    from convista.data import Preprocessing
     from convista.models.model import Model
 
 
@@ -54,8 +55,18 @@ def inspected(model: Model, picture: Any, where: str) -> Inspected:
         array = np.asarray(model._feeding.pictures([Path(picture)]))
     else:
         array = _with_batch(np.asarray(picture), model.input_shape, where)
-    model._feeding.check_inputs(array, where)
+    model._feeding.check_inputs(array, "picture")
     return Inspected(array[0], np.asarray(model._prepared(array)))
+
+
+def reading(model: Model) -> tuple[tuple[int, int, int], Preprocessing]:
+    """Return what a model brings picture files to: height, width and channels, and how.
+
+    Raises:
+        ShapeError: It takes no pictures of one size.
+        DataError: It does not say how the values of files are scaled.
+    """
+    return model._feeding.reading()
 
 
 def _with_batch(array: np.ndarray, wanted: Sequence[int | None], where: str) -> np.ndarray:
@@ -81,11 +92,12 @@ def check_one_input(model: Model, where: str) -> None:
         ArgumentError: It has several.
     """
     graph = model.graph
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+    inputs, outputs = len(graph.inputs), len(graph.outputs)
+    if inputs != 1 or outputs != 1:
         raise ArgumentError(
             "the model has one input and one output",
             where=where,
-            received=f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs",
+            received=f"{inputs} input{'s' * (inputs != 1)} and {outputs} output{'s' * (outputs != 1)}",
             fix="Make a Model between the input and the output that you ask about",
         )
 
