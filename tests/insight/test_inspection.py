@@ -115,7 +115,7 @@ def test_a_layer_that_is_not_among_those_that_can_be_asked() -> None:
 
 def test_two_inputs_are_refused() -> None:
     x, y = Input((4,)), Input((4,))
-    with pytest.raises(ArgumentError, match="Received 2 inputs and 1 output\\. "):
+    with pytest.raises(ArgumentError, match=r"Received 2 inputs and 1 output\. "):
         inspected(Model([x, y], Add()([x, y])), np.zeros(4), "trace")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -29,3 +30,29 @@ def check_out(out: str | os.PathLike[str]) -> None:
     else:
         return
     raise ArgumentError(rule, where="--out", received=os.fspath(out), fix=fix)
+
+
+def check_suffix(out: str | os.PathLike[str], known: Sequence[str], what: str) -> None:
+    """Check how the name of the file ends.
+
+    Args:
+        out: What the user named.
+        known: The endings, without the point; the first is advised.
+        what: Is written, for the message.
+
+    Raises:
+        ArgumentError: It ends otherwise.
+    """
+    from convista.errors import ArgumentError
+
+    target = Path(out)
+    if target.suffix.lower().removeprefix(".") not in known:
+        kinds = [f".{ending}" for ending in known]
+        listed = " or ".join([", ".join(kinds[:-1]), kinds[-1]] if kinds[1:] else kinds)
+        named = target.with_suffix(kinds[0]) if target.name else f"FILE{kinds[0]}"
+        raise ArgumentError(
+            f"{what} is written as a {listed} file",
+            where="--out",
+            received=os.fspath(out),
+            fix=f"Write --out {shlex.quote(str(named))}",
+        )

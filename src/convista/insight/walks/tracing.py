@@ -155,7 +155,7 @@ class Trace:
             The path.
 
         Raises:
-            ArgumentError: The folder does not exist.
+            ArgumentError: The name does not end in .png, or the folder does not exist.
         """
         from convista.insight.walks.figure import draw
 
