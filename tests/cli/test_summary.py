@@ -121,7 +121,7 @@ def test_sizes_that_cannot_be(convista, size):
             "lecture-convnet",
             "5,5,1",
             "lecture-convnet: pictures are large enough for its convolutions and poolings. Received 5×5×1. "
-            "Write --input 8,8,1 or larger, or use digits-convnet, which takes such pictures.",
+            "Write --input 18,18,1 or larger, or use digits-convnet, which takes such pictures.",
         ),
         (
             "lecture-small-convnet",

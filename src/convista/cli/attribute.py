@@ -7,12 +7,25 @@ from pathlib import Path
 import click
 
 from convista.cli.program import Session, Verb
+from convista.errors import suggest
 
 METHODS = (
     *("grad_cam", "grad_cam_plus_plus", "score_cam", "saliency", "smoothgrad"),
     *("integrated_gradients", "guided_backpropagation", "occlusion"),
 )
 """Their names, for a help that need not import NumPy first."""
+
+
+class MethodName(click.ParamType[str]):
+    """One of the methods; for a mistyped one, the name that was meant."""
+
+    name = "NAME"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the name."""
+        if str(value) not in METHODS:
+            self.fail(f"{value!r} is no method. {suggest(str(value), METHODS)}", param, ctx)
+        return str(value)
 
 
 @click.command(
@@ -24,7 +37,7 @@ METHODS = (
 @click.argument("picture")
 @click.option(
     "--method",
-    type=click.Choice(METHODS),
+    type=MethodName(),
     default="grad_cam",
     show_default=True,
     metavar="NAME",

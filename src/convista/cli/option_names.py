@@ -40,7 +40,8 @@ def _worded(text: str | None, options: dict[str, str]) -> str | None:
     if text is None:
         return None
     for name, option in options.items():
-        text = re.sub(rf"\b{name}={_VALUE}", lambda found, option=option: f"{option} {_typed(found[1])}", text)
+        for found in reversed(list(re.finditer(rf"\b{name}={_VALUE}", text))):
+            text = f"{text[: found.start()]}{option} {_typed(found[1])}{text[found.end() :]}"
         text = re.sub(rf"^{name}(?= is )", option, text)
         if "_" in name:  # "shift" and "target" are words of English too
             text = re.sub(rf"\b{name}\b", option, text)

@@ -254,3 +254,19 @@ def test_models_that_cannot_be_compared() -> None:
         found.models[0].curve("shift left")
     with pytest.raises(ArgumentError, match="there is no such layer or shift"):
         found.models[0].following("third", "shift right")
+
+
+def test_an_argument_that_is_not_there_and_a_second_network():
+    model, other = convolutional(), dense()
+    with pytest.raises(ArgumentError) as error:
+        model.invariance(object_on_plain_ground(), angle=(10,))
+    assert str(error.value) == (
+        "invariance: there is no argument 'angle'. Received angle=(10,). Did you mean 'angles'? "
+        "A second network is compared with convista.insight.invariance([a, b], x)."
+    )
+    with pytest.raises(ArgumentError) as error:
+        model.invariance(object_on_plain_ground(), other)
+    assert str(error.value) == (
+        f"invariance: one network is asked, this one. Received shift={other!r}. "
+        "A second network is compared with convista.insight.invariance([a, b], x)."
+    )

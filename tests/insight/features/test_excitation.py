@@ -195,3 +195,10 @@ def test_what_cannot_be() -> None:
         model.excitations(pictures)["cros"]
     with pytest.raises(ArgumentError, match="found by their numbers"):
         model.excitations(pictures)["cross"][7]
+
+
+def test_of_examples_with_labels_the_examples_are_taken() -> None:
+    model = Sequential([Input((6, 6, 1)), Conv2D(1, 2, kernel_initializer="ones", name="sum")])
+    x = np.random.default_rng(0).random((5, 6, 6, 1), np.float32)
+    labelled, alone = (excitations(model, data, "sum", n=2).to_dict() for data in ((x, np.arange(5)), x))
+    assert labelled == alone
