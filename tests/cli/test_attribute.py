@@ -66,12 +66,18 @@ def test_nothing_is_lost(place, convista, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("--method", "grad_kam"), 2, "'grad_kam' is not one of"),
-        (("--class", "12"), 2, "target is the name or the number of a class, 0…9. Received target=12."),
-        (("--class", "cat"), 2, "target is the name or the number of a class. Received target='cat'."),
+        (("--method", "grad_kam"), 2, "'grad_kam' is no method. Did you mean 'grad_cam'?"),
+        (("--method", "gradcam"), 2, "'gradcam' is no method. Did you mean 'grad_cam'?"),
+        (("--method", "xyz"), 2, "'xyz' is no method. Known: grad_cam, "),
+        (("--class", "12"), 2, "--class is the name or the number of a class, 0…9. Received --class 12."),
+        (("--class", "cat"), 2, "--class is the name or the number of a class. Received --class cat."),
         (("--layer", "conv"), 2, "Did you mean 'conv2d'?"),
         (("--method", "saliency", "--layer", "conv2d"), 2, "saliency looks at the input"),
-        (("--out", "no/why.png"), 2, "a picture is saved into a folder that exists"),
+        (
+            ("--out", "no/why.png"),
+            2,
+            "--out: the folder of the file is there. Received no/why.png. Make it first: mkdir -p no.",
+        ),
     ],
 )
 def test_what_cannot_be(place, convista, tmp_path, words, code, message):

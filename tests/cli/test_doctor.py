@@ -53,7 +53,15 @@ def test_the_page(convista, place, tmp_path):
 def test_a_page_into_a_folder_that_is_not_there(convista, tmp_path):
     done = convista("doctor", "lecture-dense", "--input", "8,8,1", "--out", tmp_path / "none" / "page.html")
     assert done.code == 2
-    assert "a page is written into a folder that exists" in done.err
+    assert done.err == (
+        f"Error: --out: the folder of the file is there. Received {tmp_path}/none/page.html. "
+        f"Make it first: mkdir -p {tmp_path}/none.\n"
+    )
+    done = convista("doctor", "lecture-dense", "--input", "8,8,1", "--out", "d.pdf")
+    assert (done.code, done.err) == (
+        2,
+        "Error: --out: a diagnosis is written as a .html or .htm file. Received d.pdf. Write --out d.html.\n",
+    )
 
 
 def test_data_that_does_not_fit(convista, place, tmp_path):

@@ -31,7 +31,7 @@ def test_one_layer_and_a_batch(convista):
     done = convista("explain", "lecture-convnet", "--input", "28,28,1", "--layer", "conv2d_7")
     assert done.code == 2
     assert done.err.startswith(
-        "Error: explain: a layer is named as in model.summary(). Received layer='conv2d_7'. Did you mean 'conv2d"
+        "Error: explain: a layer is named as in model.summary(). Received --layer conv2d_7. Did you mean 'conv2d"
     )
 
 
@@ -72,12 +72,19 @@ def test_mistakes(models, place, convista, tmp_path):
     source = models if str(models).endswith(".py") else f"{models}.py"
     assert "not overwritten" in convista("explain", f"{source}:ready", "--out", source).err
     done = convista("explain", f"{models}:ready", "--input", "28,28,1")
-    assert done.err == (
-        "Error: explain: the model takes 8×8×1. Received input_shape=(28, 28, 1). Leave input_shape out.\n"
-    )
+    assert done.err == ("Error: explain: the model takes 8×8×1. Received --input 28,28,1. Leave --input out.\n")
     done = convista("explain", "lecture-convnet", "--input", "28,28,1", "--out", tmp_path / "none" / "a.md")
-    assert done.code == 1
-    assert "Traceback" not in done.err
+    assert done.code == 2
+    assert done.err == (
+        f"Error: --out: the folder of the file is there. Received {tmp_path}/none/a.md. "
+        f"Make it first: mkdir -p {tmp_path}/none.\n"
+    )
+    done = convista("explain", "lecture-convnet", "--input", "28,28,1", "--out", "e.pdf")
+    assert (done.code, done.err) == (
+        2,
+        "Error: --out: an explanation is written as a .html, .htm, .md, .markdown, .txt or .json file. Received e.pdf. "
+        "Write --out e.html.\n",
+    )
 
 
 def test_a_saved_model_of_any_size_takes_one(convista, tmp_path):

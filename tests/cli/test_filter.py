@@ -66,7 +66,7 @@ def test_nothing_is_lost(photo, convista):
         (("none.png", "--kernel", "sobel"), 3, "none.png"),
         (("photo.png", "--kernel", "box_blur", "--size", "4"), 2, "size is odd and at most 63"),
         (("photo.png", "--kernel", "sobel", "--out", "a.xyz"), 2, "a picture's name ends in"),
-        (("photo.png", "--kernel", "sobel", "--out", "no/a.png"), 1, "No such file or directory"),
+        (("photo.png", "--kernel", "sobel", "--out", "no/a.png"), 2, "Make it first: mkdir -p no."),
     ],
 )
 def test_what_cannot_be(photo, convista, words, code, message):

@@ -43,7 +43,11 @@ def test_options_and_json(here, convista):
         (("--layer", "conv"), 2, "Did you mean 'conv2d'?"),
         (("--layer", "dense"), 2, "Dense 'dense' cannot be asked for this"),
         (("--out", "maps.jpg"), 2, "a figure is written as a PNG file. Received maps.jpg. Write --out maps.png."),
-        (("--out", "no/maps.png"), 2, "a picture is saved into a folder that exists"),
+        (
+            ("--out", "no/maps.png"),
+            2,
+            "--out: the folder of the file is there. Received no/maps.png. Make it first: mkdir -p no.",
+        ),
         (("--scale", "mine"), 2, "'mine' is not one of 'own', 'shared'"),
     ],
 )

@@ -91,8 +91,7 @@ def test_a_model_without_a_record(run, convista):
         (
             ["my run", "--out", "none/a.html"],
             2,
-            "Error: path: a report is saved into a folder that exists. Received 'none/a.html'. "
-            "Make the folder first: pathlib.Path('none').mkdir(parents=True).\n",
+            "Error: --out: the folder of the file is there. Received none/a.html. Make it first: mkdir -p none.\n",
         ),
     ],
 )

@@ -34,8 +34,8 @@ def test_two_networks_and_json(here, convista):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("--pixels", "8"), 2, "a shift leaves a part of the picture"),
-        (("--class", "ten"), 2, "class_ is the name or the number of a class"),
+        (("--pixels", "8"), 2, "a shift leaves a part of the picture. Received --pixels 8. At most 7."),
+        (("--class", "ten"), 2, "--class is the name or the number of a class"),
         (("--out", "a.pdf"), 2, "a figure is written as a PNG file"),
         (("--against", "nothing"), 3, "nothing"),
     ],

@@ -56,7 +56,11 @@ def test_rows_of_numbers(convista):
         (("--input", "1 2 / 3"), "'1 2 / 3' is not rows of as many numbers each."),
         (("--kernel", "a b / c d"), "is not rows of as many numbers each."),
         (("--kernel", "7,7"), "slide: a 7×7 kernel does not fit a 5×5 input."),
-        (("--out", "slide.mp4"), "save: a slide is saved as .gif, .html or .png. Received 'slide.mp4'."),
+        (
+            ("--out", "slide.mp4"),
+            "--out: a slide is written as a .gif, .html or .png file. Received slide.mp4.",
+        ),
+        (("--input", "2,2", "--kernel", "3,3"), "Use --padding same, or a smaller kernel or dilation."),
         (("--padding", "sane"), "'sane' is not one of 'valid', 'same'"),
         (("--stride", "0"), "0 is not in the range x>=1"),
     ],

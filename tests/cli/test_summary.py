@@ -47,6 +47,21 @@ def test_an_example_of_a_size_is_one_that_the_network_takes(convista):
         "channels, for example: convista summary volume-convnet --input 16,16,16,1.\n"
     )
     assert convista("summary", "volume-convnet", "--input", "16,16,16,1").code == 0
+    done = convista("explain", "resnet18")
+    assert done.err == (
+        "Error: --input: this model is built for a size of picture. Received none. Add height, width and channels, "
+        "for example: convista explain resnet18 --input 224,224,3.\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["vgg11", "vgg16", "mobilenet-v1", "convnext-tiny"])
+def test_the_least_size_is_advised(convista, name):
+    words = ("explain", name, "--input")
+    least = re.search(r"Write --input ((\d+),\d+,3) or larger", convista(*words, "2,2,3").err)
+    assert least is not None
+    assert convista(*words, least[1]).code == 0
+    below = int(least[2]) - 1
+    assert convista(*words, f"{below},{below},3").code == 2
 
 
 @pytest.mark.parametrize("size", ["28,x", "0,8,1", "a,b,c", "8,8,-1", "8,,1", "8,8,99999999999"])
@@ -106,13 +121,13 @@ def test_sizes_that_cannot_be(convista, size):
             "lecture-convnet",
             "5,5,1",
             "lecture-convnet: pictures are large enough for its convolutions and poolings. Received 5×5×1. "
-            "Use digits-convnet, which takes such pictures.",
+            "Write --input 18,18,1 or larger, or use digits-convnet, which takes such pictures.",
         ),
         (
             "lecture-small-convnet",
             "4,4,3",
             "lecture-small-convnet: pictures are large enough for its convolutions and poolings. Received 4×4×3. "
-            "Use lecture-dense, which takes such pictures.",
+            "Write --input 6,6,3 or larger, or use lecture-dense, which takes such pictures.",
         ),
     ],
 )
@@ -128,7 +143,7 @@ def test_pictures_that_an_architecture_cannot_take(convista, name, size, message
 def test_a_sequence_of_one_letter(convista):
     assert convista("summary", "sequence-convnet", "--input", "1,4").err == (
         "Error: sequence-convnet: sequences are large enough for its convolutions and poolings. Received 1×4. "
-        "Use larger sequences.\n"
+        "Write --input 2,4 or larger.\n"
     )
 
 

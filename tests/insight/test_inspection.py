@@ -194,7 +194,7 @@ def test_a_picture_in_colour_is_made_grey(channels: int, fix: str) -> None:
 
 def test_two_inputs_are_refused() -> None:
     x, y = Input((4,)), Input((4,))
-    with pytest.raises(ArgumentError, match="2 inputs and 1 outputs"):
+    with pytest.raises(ArgumentError, match=r"Received 2 inputs and 1 output\. "):
         inspected(Model([x, y], Add()([x, y])), np.zeros(4), "trace")
 
 

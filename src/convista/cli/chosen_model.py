@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import bisect
 import importlib.util
 import inspect
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from convista.errors import ArgumentError, ConvistaError, DataError, ShapeError, suggest
 from convista.insight.runs import RunFolder
@@ -47,6 +51,9 @@ _TAKEN = {
 }
 """By axes: what an architecture takes, how many numbers that is, and an example."""
 _PICTURE_AXES, _VOLUME_AXES = 2, 3
+
+_FOR_PHOTOGRAPHS = ARCHITECTURES[ARCHITECTURES.index("vgg11") :]
+_LARGEST_LEAST = 64  # no architecture needs longer sides than this
 
 LISTED = "\b\nArchitectures:\n" + "\n".join(f"  {name}" for name in ARCHITECTURES)
 """The paragraph of a help that lists them, each whole on a line of its own."""
@@ -141,11 +148,16 @@ def _known(text: str, input_shape: Sequence[int] | None, axes: int = _PICTURE_AX
     if input_shape is None:
         taken, _, example = _TAKEN[axes]
         noun, numbers = taken.split(" of ")
+        # Deep networks take no 28×28 pictures, or are not meant for them.
+        example = (224, 224, 3) if text in _FOR_PHOTOGRAPHS else example
+        size = ",".join(str(number) for number in example)
+        context = click.get_current_context(silent=True)
+        verb = context.info_name if context is not None else "summary"
         raise ArgumentError(
             f"this model is built for a size of {noun.removesuffix('s')}",
             where="--input",
             received="none",
-            fix=f"Add {numbers}, for example: convista summary {text} --input {','.join(map(str, example))}",
+            fix=f"Add {numbers}, for example: convista {verb} {shlex.quote(text)} --input {size}",
         )
     return tuple(input_shape)
 
@@ -161,6 +173,10 @@ def _unfit(text: str, shape: tuple[int, ...], classes: int) -> ArgumentError:
     if len(shape) == axes + 1:
         fitting = _fitting(shape, classes)
         fix = f"Use larger {noun}" if fitting is None else f"Use {fitting}, which takes such {noun}"
+        least = _least(text, shape, classes) if _size_was_named() else None
+        if least is not None:
+            other = f", or use{fix.removeprefix('Use')}" if fitting is not None else ""
+            fix = f"Write --input {','.join(map(str, least))} or larger{other}"
         rule = f"{noun} are large enough for its convolutions and poolings"
         return ArgumentError(rule, where=text, received=received, fix=fix)
     # 28,28,1 is a picture; 28,28,28 rather a volume whose channels were forgotten.
@@ -177,6 +193,22 @@ def _unfit(text: str, shape: tuple[int, ...], classes: int) -> ArgumentError:
         received=",".join(str(size) for size in shape),
         fix=f"Write {numbers}, for example --input {','.join(str(size) for size in example)}",
     )
+
+
+def _size_was_named() -> bool:
+    context = click.get_current_context(silent=True)
+    return context is not None and context.params.get("input_shape") is not None
+
+
+def _least(text: str, shape: tuple[int, ...], classes: int) -> tuple[int, ...] | None:
+    """Return the size that an architecture takes with the shorter sides just long enough."""
+
+    def longer(side: int) -> tuple[int, ...]:
+        return (*(max(size, side) for size in shape[:-1]), shape[-1])
+
+    if not _takes(text, longer(_LARGEST_LEAST), classes):
+        return None
+    return longer(bisect.bisect_left(range(_LARGEST_LEAST), True, key=lambda side: _takes(text, longer(side), classes)))
 
 
 def _fitting(shape: tuple[int, ...], classes: int) -> str | None:

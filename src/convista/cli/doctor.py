@@ -51,12 +51,13 @@ def doctor(
     """
     import dataclasses
 
+    from convista.cli.out_file import check_out, check_suffix
     from convista.insight.doctor.examination import check
-    from convista.insight.doctor.findings import check_page
     from convista.insight.doctor.limits import Limits
 
     if out is not None:
-        check_page(out)
+        check_suffix(out, ("html", "htm"), "a diagnosis")
+        check_out(out)
     network, chosen, history = _chosen(model, data, input_shape, classes, offline)
     limits = Limits() if examples is None else dataclasses.replace(Limits(), examples=examples)
     found = check(network, chosen, history=history, limits=limits, quick=how["quick"])

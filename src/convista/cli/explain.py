@@ -67,12 +67,14 @@ def explain(
     MODEL is an architecture, FILE.py:NAME (the file is executed), a run folder or a .convista file.
     """
     from convista.cli.chosen_model import choose_model
+    from convista.cli.option_names import options_named
 
-    form = _form(session, form, out)
     if out is not None:
-        _check_target(Path(out), model)
+        _check_target(out, model, named=form is not None)
+    form = _form(session, form, out)
     network = choose_model(model, input_shape, classes, seed=0)
-    explanation = network.explain(layer, batch_size=batch_size, input_shape=input_shape)
+    with options_named(input_shape="--input", layer="--layer"):
+        explanation = network.explain(layer, batch_size=batch_size, input_shape=input_shape)
     written = _written(explanation, form)
     if out is not None:
         from convista.atomic import write_whole
@@ -91,9 +93,12 @@ def _form(session: Session, form: str | None, out: str | None) -> str:
     return "text" if out is None else _SUFFIXES.get(Path(out).suffix.lower(), "text")
 
 
-def _check_target(target: Path, model: str) -> None:
+def _check_target(out: str, model: str, *, named: bool) -> None:
+    """Check the file; ``named``: --format says what it will be, whatever it is called."""
+    from convista.cli.out_file import check_out, check_suffix
     from convista.errors import ArgumentError
 
+    target = Path(out)
     source = Path(f"{model.partition('.py:')[0]}.py" if ".py:" in model else model)
     if target.exists() and source.exists() and target.samefile(source):
         raise ArgumentError(
@@ -102,6 +107,9 @@ def _check_target(target: Path, model: str) -> None:
             received=str(target),
             fix="Name another file with --out",
         )
+    if not named:
+        check_suffix(out, ("html", "htm", "md", "markdown", "txt", "json"), "an explanation")
+    check_out(out)
 
 
 def _written(explanation: Explanation, form: str) -> str:

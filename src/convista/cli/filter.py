@@ -42,10 +42,12 @@ def filter(
 
     sobel, prewitt and scharr join both directions to the length of the slope; with _x and _y they are one direction.
     """
+    from convista.cli.out_file import check_out
     from convista.insight.filtering import filter_picture
 
     target = Path(f"{Path(picture).stem}-{kernel}.png" if out is None else out)
     _check_target(target, picture, named=out is not None)
+    check_out(target)
     padding = {"zeros": "same", "none": "valid"}.get(border, border)
     result = filter_picture(picture, kernel, size, sigma, padding)
     result.save(target)

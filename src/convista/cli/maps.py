@@ -39,9 +39,11 @@ def maps(
 ) -> None:
     """Draw the feature maps of PICTURE in the network of MODEL, and print their range and the channels that are silent.
 
-    MODEL is a run folder or a .convista file. The picture is a file of any size; it is prepared as the model asks.
+    MODEL is a run folder or a .convista file. PICTURE is a file of any size, which is
+    prepared as the model asks, or a .npy file with one input, as the model takes it.
     """
     from convista.cli.chosen_data import Pictures, as_taken_by, choose_data
+    from convista.cli.input_file import read_input
     from convista.cli.picture_file import picture_file
     from convista.insight.runs import RunFolder
     from convista.models import load_model
@@ -51,6 +53,6 @@ def maps(
     examples = None
     if data is not None:
         examples = choose_data(data, offline=offline, pictures=as_taken_by(network, data, Pictures()))
-    found = network.feature_maps(picture, layer, data=examples)
+    found = network.feature_maps(read_input(picture, network), layer, data=examples)
     found.save(target, scale=scale)
     session.show(f"{found}\n\n{target}", {"picture": picture, "saved": str(target), **found.to_dict()})

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
 
 from convista.cli.program import Session, Verb
+
+
+class ValueRange(click.ParamType[tuple[float, float]]):
+    """Two numbers with a comma between, the lower first."""
+
+    name = "LOW,HIGH"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        """Read the numbers."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            low, high = (float(word) for word in str(value).replace("−", "-").split(","))
+        except ValueError:
+            low, high = math.inf, -math.inf
+        if not math.isfinite(high - low) or low >= high:
+            self.fail(f"{value!r} is not a range. Write the least and the greatest value: 0,1 or -1,1.", param, ctx)
+        return low, high
 
 
 @click.command(
@@ -20,7 +39,12 @@ from convista.cli.program import Session, Verb
 @click.option("--layer", metavar="NAME", help="A layer, as convista summary names it; with --channel.")
 @click.option("--channel", "channels", type=click.IntRange(0), multiple=True, help="A channel of it; also several.")
 @click.option("--cell", type=click.Choice(["middle"]), help="One neuron instead of the mean over the map.")
-@click.option("--start", type=click.Path(), help="A picture to begin with. Default: faint noise.")
+@click.option("--start", type=click.Path(), help="A picture or .npy file. Default: faint noise.")
+@click.option(
+    "--value-range",
+    type=ValueRange(),
+    help="Least and greatest value of an input, for example 0,1. Default: what the model's preprocessing says.",
+)
 @click.option("--steps", type=click.IntRange(1, 100_000), default=256, show_default=True)
 @click.option("--rate", type=click.FloatRange(0, 1, min_open=True), default=0.05, show_default=True)
 @click.option("--jitter", type=click.IntRange(0), help="In pixels. Default: a sixteenth of the side.")
@@ -37,6 +61,7 @@ def maximize(
     layer: str | None,
     channels: tuple[int, ...],
     out: str | None,
+    start: str | None,
     **settings: Any,
 ) -> None:
     """Seek the picture that a class, or a channel of a layer, of MODEL wants, and draw it.
@@ -44,19 +69,23 @@ def maximize(
     MODEL is a run folder or a .convista file. The values are those before the last activation: of a class the logit.
     """
     from convista.cli.class_name import class_named
+    from convista.cli.input_file import read_input
+    from convista.cli.option_names import options_named
     from convista.cli.picture_file import picture_file
     from convista.insight.features.maximization import gallery
     from convista.insight.runs import RunFolder
     from convista.models import load_model
 
-    target = picture_file(out, "maximized.png", settings["start"])
+    target = picture_file(out, "maximized.png", start)
     targets = _targets(classes, layer, channels)
     network = load_model(RunFolder.open(model).model)
+    settings["start"] = None if start is None else read_input(start, network)
     found = []
     for one in targets:
         if "class_" in one:
             one = {"class_": class_named(one["class_"], network.classes)}
-        found.append(network.maximize(**one, **settings))
+        with options_named(value_range="--value-range", class_="--class", layer="--layer", channel="--channel"):
+            found.append(network.maximize(**one, **settings))
     if len(found) == 1:
         found[0].save(target)
     else:

@@ -17,8 +17,8 @@ def picture_file(out: str | None, default: str, *sources: str | None) -> Path:
     Raises:
         ArgumentError: It is not a PNG file, its folder is not there, it is what is read, or the default exists.
     """
+    from convista.cli.out_file import check_out
     from convista.errors import ArgumentError
-    from convista.insight.drawing import check_folder
 
     target = Path(default if out is None else out)
     if target.suffix.lower() != ".png":
@@ -42,7 +42,7 @@ def picture_file(out: str | None, default: str, *sources: str | None) -> Path:
             received=f"{target}, which exists",
             fix=f"Add --out {target} to replace it",
         )
-    check_folder(target)
+    check_out(target)
     return target
 
 

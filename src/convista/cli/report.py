@@ -71,10 +71,10 @@ def _chosen(run: RunFolder, data: str, *, offline: bool) -> Data:
 def _check_target(target: Path, *, named: bool) -> None:
     import shlex
 
+    from convista.cli.out_file import check_out
     from convista.errors import ArgumentError
-    from convista.insight.reports.report import check_folder
 
-    check_folder(target)
+    check_out(target)
     if target.exists() and not named:
         raise ArgumentError(
             "nothing is overwritten unless it is named",

@@ -32,9 +32,12 @@ def shift(
 ) -> None:
     """Follow the answer and the maps of MODEL as PICTURE is shifted pixel by pixel, turned and scaled.
 
-    MODEL is a run folder or a .convista file.
+    MODEL is a run folder or a .convista file. PICTURE is a file of any size, which is prepared as the model asks, or a
+    .npy file with one input, as the model takes it.
     """
     from convista.cli.class_name import class_named
+    from convista.cli.input_file import read_input
+    from convista.cli.option_names import options_named
     from convista.cli.picture_file import picture_file
     from convista.insight import invariance
     from convista.insight.runs import RunFolder
@@ -43,6 +46,7 @@ def shift(
     target = picture_file(out, "shift.png", picture)
     networks = [load_model(RunFolder.open(one).model) for one in (model, *against)]
     followed = class_named(class_, networks[0].classes)
-    found = invariance(networks, picture, shift=pixels, ground=ground, class_=followed)
+    with options_named(shift="--pixels", class_="--class"):
+        found = invariance(networks, read_input(picture, networks[0]), shift=pixels, ground=ground, class_=followed)
     found.save(target)
     session.show(f"{found}\n\n{target}", {"picture": picture, "saved": str(target), **found.to_dict()})

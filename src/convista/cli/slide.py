@@ -78,6 +78,8 @@ def slide(
 
     Without options it is the 5×5 example of lecture 001. A size alone, such as 5,5, is filled with small whole numbers.
     """
+    from convista.cli.option_names import options_named
+    from convista.cli.out_file import check_out, check_suffix
     from convista.errors import ArgumentError
     from convista.insight.walks.sliding import LECTURE_INPUT, LECTURE_KERNEL
     from convista.insight.walks.sliding import slide as slid
@@ -90,14 +92,17 @@ def slide(
             received=f"{target}, which exists",
             fix=f"Add --out {target} to replace it",
         )
-    done = slid(
-        _filled(cells, LECTURE_INPUT, (0, 10), seed),
-        _filled(kernel, LECTURE_KERNEL, (-1, 2), seed + 1),
-        stride,
-        padding,
-        dilation,
-        bias,
-    )
+    check_suffix(target, ("gif", "html", "png"), "a slide")
+    check_out(target)
+    with options_named(padding="--padding", strides="--stride", kernel="--kernel", dilation="--dilation"):
+        done = slid(
+            _filled(cells, LECTURE_INPUT, (0, 10), seed),
+            _filled(kernel, LECTURE_KERNEL, (-1, 2), seed + 1),
+            stride,
+            padding,
+            dilation,
+            bias,
+        )
     done.save(target)
     session.show(f"{done}\n{target}", {"saved": str(target), **done.to_dict()})
 

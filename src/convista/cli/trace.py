@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,8 +10,6 @@ import click
 from convista.cli.program import Session, Verb
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from convista.errors import ArgumentError
 
 
@@ -40,6 +37,7 @@ def trace(
     Patch, kernel, products, sums, bias and activation, and that the network computed the same. MODEL is a run folder or
     a .convista file. PICTURE is a picture file, or a .npy file with one input.
     """
+    from convista.cli.input_file import read_input
     from convista.cli.picture_file import picture_file
     from convista.errors import ArgumentError
     from convista.insight.runs import RunFolder
@@ -49,7 +47,7 @@ def trace(
     target = None if out is None else picture_file(out, "walk.png", picture)
     network = load_model(RunFolder.open(model).model)
     try:
-        found = walk(network, _input(picture), layer, **cell)
+        found = walk(network, read_input(picture, network), layer, **cell)
     except ArgumentError as error:
         raise _in_options(error) from None
     document: dict[str, Any] = {"model": model, "picture": picture, **found.to_dict()}
@@ -64,22 +62,3 @@ def _in_options(error: ArgumentError) -> ArgumentError:
 
     fix = re.sub(r"\b(depth|row|col|position|channel)=(\d+),?", r"--\1 \2", error.fix or "") or None
     return ArgumentError(error.rule, where=error.where, received=error.received, fix=fix)
-
-
-def _input(picture: str) -> str | np.ndarray:
-    """The file's name, which the model reads as it reads all pictures, or the numbers of a .npy file."""
-    if Path(picture).suffix.lower() != ".npy":
-        return picture
-    import numpy as np
-
-    from convista.errors import DataError
-
-    try:
-        array: np.ndarray = np.load(picture, allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError("there is no such file", where=picture) from None
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(
-            f"a .npy file holds one array of numbers ({error})", where=picture, fix="Save it with numpy.save"
-        ) from error
-    return array

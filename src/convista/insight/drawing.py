@@ -77,7 +77,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """Write a figure as a PNG file and return its path.
 
     Raises:
-        ArgumentError: The folder does not exist.
+        ArgumentError: The name ends otherwise, or the folder does not exist.
     """
     return write_picture(encoded(figure), path)
 
@@ -86,10 +86,33 @@ def write_picture(content: bytes, path: str | os.PathLike[str]) -> Path:
     """Write the bytes of a PNG file and return its path.
 
     Raises:
-        ArgumentError: The folder does not exist.
+        ArgumentError: The name ends otherwise, or the folder does not exist.
     """
-    check_folder(path)
+    check_picture(path)
     return write_whole(path, content)
+
+
+def check_picture(path: str | os.PathLike[str]) -> None:
+    """Check that the file of a figure that is to be written is called so, and that its folder exists.
+
+    Raises:
+        ArgumentError: Its name ends otherwise, or there is no such folder.
+
+    Example:
+        >>> check_picture("why.pdf")
+        Traceback (most recent call last):
+        convista.errors.ArgumentError: path: a figure is written as a PNG file. Received 'why.pdf'. Write 'why.png'.
+    """
+    target = Path(path)
+    if target.suffix.lower() != ".png":
+        named = str(target.with_suffix(".png")) if target.name else "figure.png"
+        raise ArgumentError(
+            "a figure is written as a PNG file",
+            where="path",
+            received=f"{os.fspath(path)!r}",
+            fix=f"Write {named!r}",
+        )
+    check_folder(path)
 
 
 def check_folder(path: str | os.PathLike[str]) -> None:

@@ -19,6 +19,7 @@ from convista.models.graph import Graph
 from convista.shapes import times
 
 if TYPE_CHECKING:
+    from convista.data import Preprocessing
     from convista.models.model import Model
 
 _MOST_NAMES = 12  # of layers, in a message
@@ -56,7 +57,7 @@ def inspected(model: Model, picture: Any, where: str) -> Inspected:
         array = np.asarray(model._feeding.pictures([Path(picture)]))
     else:
         array = _with_batch(_numbers(picture, where), model.input_shape, where)
-    model._feeding.check_inputs(array, where)
+    model._feeding.check_inputs(array, "picture")
     return Inspected(array[0], np.asarray(model._prepared(array)))
 
 
@@ -73,6 +74,16 @@ def _numbers(picture: Any, where: str) -> np.ndarray:
         received=f"{picture!r:.60}",
         fix='For example "photo.png", or x[0] of an array of pictures',
     )
+
+
+def reading(model: Model) -> tuple[tuple[int, int, int], Preprocessing]:
+    """Return what a model brings picture files to: height, width and channels, and how.
+
+    Raises:
+        ShapeError: It takes no pictures of one size.
+        DataError: It does not say how the values of files are scaled.
+    """
+    return model._feeding.reading()
 
 
 def _with_batch(array: np.ndarray, wanted: Sequence[int | None], where: str) -> np.ndarray:
@@ -105,11 +116,12 @@ def check_one_input(model: Model, where: str) -> None:
         ArgumentError: It has several.
     """
     graph = model.graph
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+    inputs, outputs = len(graph.inputs), len(graph.outputs)
+    if inputs != 1 or outputs != 1:
         raise ArgumentError(
             "the model has one input and one output",
             where=where,
-            received=f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs",
+            received=f"{inputs} input{'s' * (inputs != 1)} and {outputs} output{'s' * (outputs != 1)}",
             fix="Make a Model between the input and the output that you ask about",
         )
 

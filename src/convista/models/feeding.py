@@ -156,6 +156,11 @@ class Feeding:
         return isinstance(item, tuple)
 
     def pictures(self, paths: Sequence[Path]) -> np.ndarray:
+        shape, how = self.reading()
+        return np.stack([read_picture(path, shape, how) for path in paths])
+
+    def reading(self) -> tuple[tuple[int, int, int], Preprocessing]:
+        """Return the shape that picture files are brought to, and how."""
         shape = self.model.graph.shapes()[self.model.graph.inputs[0]]
         if len(self.model.graph.inputs) != 1 or len(shape) != 3 or None in shape:
             raise ShapeError(
@@ -172,7 +177,7 @@ class Feeding:
                 received="a model that was not trained on values 0…1, without Rescaling and without preprocessing",
                 fix="Set model.preprocessing = convista.Preprocessing(scale=1 / 255) if that is how it was trained",
             )
-        return np.stack([read_picture(path, (shape[0] or 0, shape[1] or 0, shape[2] or 0), how) for path in paths])
+        return (shape[0] or 0, shape[1] or 0, shape[2] or 0), how
 
 
 class CheckedStream(Stream):

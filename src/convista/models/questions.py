@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from convista.errors import ArgumentError, suggest
+
 if TYPE_CHECKING:
     from convista.arguments import Shape
     from convista.insight.attributions.attribution import Attribution
@@ -197,8 +199,40 @@ class Questions:
 
         return maximize(cast("Model", self), layer, channel, class_, **options)
 
-    def invariance(self, picture: Any, **options: Any) -> Invariance:
-        """Follow answers and maps as a picture is shifted and turned; see :func:`convista.insight.invariance`."""
+    def invariance(
+        self,
+        picture: Any,
+        shift: int | None = None,
+        angles: Sequence[float] | None = None,
+        scales: Sequence[float] | None = None,
+        ground: float | None = None,
+        class_: int | str | None = None,
+        **unknown: Any,
+    ) -> Invariance:
+        """Follow answers and maps as a picture is shifted and turned; see :func:`convista.insight.invariance`.
+
+        Args:
+            picture: A file or an array, as for ``predict``.
+            shift: Pixels to each side; ``None`` is a quarter of the shortest side, at most 8.
+            angles: Degrees, anticlockwise.
+            scales: Factors.
+            ground: What comes in at the sides.
+            class_: The class to follow, by number or name.
+            **unknown: Nothing else: it is named, with what was meant.
+
+        Raises:
+            ArgumentError: There is no such argument, or see :func:`convista.insight.invariance`.
+        """
         from convista.insight.features.equivariance import invariance
 
-        return invariance(cast("Model", self), picture, **options)
+        known = {"shift": shift, "angles": angles, "scales": scales, "ground": ground, "class_": class_}
+        more = next(iter(unknown), None)
+        if more is not None or isinstance(shift, Questions):
+            fix = "A second network is compared with convista.insight.invariance([a, b], x)"
+            raise ArgumentError(
+                f"there is no argument {more!r}" if more is not None else "one network is asked, this one",
+                where="invariance",
+                received=f"{more}={unknown[more]!r}" if more is not None else f"shift={shift!r}",
+                fix=fix if more is None else f"{suggest(more, known)} {fix}",
+            )
+        return invariance(cast("Model", self), picture, shift, angles, scales, ground, class_)

@@ -307,3 +307,19 @@ def test_a_ground_for_pictures_of_every_dtype(dtype) -> None:
     assert found.changes[0].pictures[0].max() == 1
     with pytest.raises(ArgumentError, match="ground is one of the picture's values"):
         invariance(dense(), np.zeros((20, 20, 1), dtype), shift=2, ground=1.7e308)
+
+
+def test_an_argument_that_is_not_there_and_a_second_network():
+    model, other = convolutional(), dense()
+    with pytest.raises(ArgumentError) as error:
+        model.invariance(object_on_plain_ground(), angle=(10,))
+    assert str(error.value) == (
+        "invariance: there is no argument 'angle'. Received angle=(10,). Did you mean 'angles'? "
+        "A second network is compared with convista.insight.invariance([a, b], x)."
+    )
+    with pytest.raises(ArgumentError) as error:
+        model.invariance(object_on_plain_ground(), other)
+    assert str(error.value) == (
+        f"invariance: one network is asked, this one. Received shift={other!r}. "
+        "A second network is compared with convista.insight.invariance([a, b], x)."
+    )

@@ -242,3 +242,10 @@ def test_a_cell_that_sees_padding_alone_is_drawn(tmp_path) -> None:
     found = all_sizes(ZeroPadding2D(2), bias=1.0).excitations(pictures, "sum", n=1)
     assert found["sum"][0].found[0].patch.inside == ((0, 0), (0, 0))
     assert found.save(tmp_path / "a.png").exists()
+
+
+def test_of_examples_with_labels_the_examples_are_taken() -> None:
+    model = Sequential([Input((6, 6, 1)), Conv2D(1, 2, kernel_initializer="ones", name="sum")])
+    x = np.random.default_rng(0).random((5, 6, 6, 1), np.float32)
+    labelled, alone = (excitations(model, data, "sum", n=2).to_dict() for data in ((x, np.arange(5)), x))
+    assert labelled == alone

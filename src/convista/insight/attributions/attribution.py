@@ -155,12 +155,12 @@ class Attribution:
         """Write a figure as a PNG file: the picture, the map with its scale, and one laid over the other.
 
         Raises:
-            ArgumentError: The folder does not exist.
+            ArgumentError: The name does not end in .png, or the folder does not exist.
         """
         from convista.insight.attributions.figure import figure_of
-        from convista.insight.drawing import check_folder, save
+        from convista.insight.drawing import check_picture, save
 
-        check_folder(path)
+        check_picture(path)
         return save(figure_of(self), path)
 
     def _repr_html_(self) -> str:

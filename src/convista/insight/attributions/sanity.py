@@ -100,13 +100,13 @@ class SanityCheck:
         """Write the maps, step by step, as a PNG file.
 
         Raises:
-            ArgumentError: The folder does not exist.
+            ArgumentError: The name does not end in .png, or the folder does not exist.
             ShapeError: The maps are not of pictures.
         """
         from convista.insight.attributions.figure import sanity_figure
-        from convista.insight.drawing import check_folder, save
+        from convista.insight.drawing import check_picture, save
 
-        check_folder(path)
+        check_picture(path)
         if self.map.ndim != 2:
             raise ShapeError(
                 "the maps of pictures are drawn",

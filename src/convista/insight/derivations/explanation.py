@@ -162,11 +162,11 @@ class Explanation:
             The path.
 
         Raises:
-            ArgumentError: The folder does not exist.
+            ArgumentError: The name does not end in .png, or the folder does not exist.
         """
         from convista.insight.derivations.figure import draw
 
-        drawing.check_folder(path)
+        drawing.check_picture(path)
         return drawing.save(draw(self), path)
 
     def to_dict(self) -> dict[str, Any]:
@@ -384,7 +384,7 @@ class _Network:
         )
         notes = {
             "multiply–accumulates": "for one example, forward",
-            "memory": "all outputs for one example",
+            "memory": "the input and all outputs for one example",
             "memory_training": f"outputs and all gradients at once, for a batch of {self._batch_size}",
         }
         result = []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from convista.atomic import write_whole
 from convista.data.folder_check import SEVERITIES
-from convista.errors import ArgumentError
+from convista.insight.page_file import check_page
 from convista.insight.runs import finite
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class Diagnosis:
             The path.
 
         Raises:
-            ArgumentError: The folder does not exist.
+            ArgumentError: The name does not end in .html, or the folder does not exist.
         """
         check_page(path)
         figures = [
@@ -208,21 +208,6 @@ class Diagnosis:
             f"<style>{style}</style></head><body>{self._repr_html_()}{''.join(figures)}</body></html>\n"
         )
         return write_whole(path, page)
-
-
-def check_page(path: str | os.PathLike[str]) -> None:
-    """Check that the folder of a page that is to be written exists.
-
-    Raises:
-        ArgumentError: It does not.
-    """
-    if not Path(path).parent.is_dir():
-        raise ArgumentError(
-            "a page is written into a folder that exists",
-            where="path",
-            received=f"{os.fspath(path)!r}",
-            fix=f"Make the folder first: pathlib.Path({str(Path(path).parent)!r}).mkdir(parents=True)",
-        )
 
 
 def _row(finding: Finding) -> str:

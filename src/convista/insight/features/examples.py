@@ -37,7 +37,8 @@ def portions(model: Model, data: Any, batch_size: int, where: str) -> Iterator[P
     Args:
         model: The model; its own preprocessing is applied.
         data: Inputs ``(N, …)``; a ``Split``; a ``Dataset`` or a folder's data, of which the training half is taken;
-            or an iterable of batches, of inputs alone or of ``(x, y)``. Nothing is kept of what was yielded.
+            ``(x, y)``; or an iterable of batches, of inputs alone or of ``(x, y)``. Nothing is kept of what was
+            yielded.
         batch_size: Examples in a portion.
         where: The verb, for messages.
 
@@ -59,6 +60,8 @@ def portions(model: Model, data: Any, batch_size: int, where: str) -> Iterator[P
 
 def _pieces(model: Model, data: Any, size: int) -> Iterator[np.ndarray]:
     source = getattr(data, "train", data)
+    if isinstance(source, tuple) and len(source) in (2, 3) and np.ndim(source[0]) == len(model.input_shape):
+        source = source[0]  # (x, y), as ``fit`` calls validation_data
     if not batches.is_stream(source):
         source = getattr(source, "x", source)
         array = batches.as_array(source, "data")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convista.insight.drawing import BLUE, GREY, VERMILLION, check_folder, new_figure, save, style
+from convista.insight.drawing import BLUE, GREY, VERMILLION, check_picture, new_figure, save, style
 from convista.insight.walks.formulas import shown
 from convista.insight.walks.patches import Patch
 from convista.insight.walks.tables import MOST_CHANNELS, WIDEST, flat, outside_note, result_lines
@@ -40,9 +40,9 @@ def draw(trace: Trace, path: str | os.PathLike[str]) -> Path:
         The path.
 
     Raises:
-        ArgumentError: The folder does not exist.
+        ArgumentError: The name does not end in .png, or the folder does not exist.
     """
-    check_folder(path)
+    check_picture(path)
     with style():
         return save(figure_of(trace), path)
 

@@ -157,7 +157,7 @@ class Trace:
             The path.
 
         Raises:
-            ArgumentError: The folder does not exist.
+            ArgumentError: The name does not end in .png, or the folder does not exist.
         """
         from convista.insight.walks.figure import draw
 
