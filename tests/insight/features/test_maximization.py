@@ -237,7 +237,8 @@ def test_text_data_figures_and_notebook(digits_model: Model, tmp_path) -> None:
         ({}, "maximize: a channel of a layer is excited, or a class. Received neither. "
              'For example model.maximize(layer="conv2d", channel=0) or model.maximize(class_=3).'),
         ({"layer": "stroke", "channel": 0}, "maximize: a layer is named as in model.summary(). Received "
-         "layer='stroke'. Did you mean 'strokes'?"),
+         "layer='stroke'. Did you mean 'strokes'? "
+            "Known: strokes, max_pooling2d, flatten, answer."),
         ({"layer": "strokes"}, "maximize: 'strokes' has the channels 0 to 15. Received channel=None. "
          "For example channel=0."),
         ({"layer": "strokes", "channel": 16}, "maximize: 'strokes' has the channels 0 to 15. Received channel=16. "
