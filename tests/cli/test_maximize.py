@@ -53,7 +53,7 @@ def test_a_model_that_does_not_say_its_range(tmp_path, monkeypatch, convista):
         ((), "Received neither. Write --class NAME, or --layer NAME --channel NUMBER."),
         (("--layer", "conv2d"), "Received --layer conv2d. Write"),
         (("--layer", "conv2d", "--channel", "0", "--class", "1"), "Received --class 1 --layer conv2d --channel 0."),
-        (("--class", "ten"), "class_ is the name or the number of a class"),
+        (("--class", "ten"), "--class is the name or the number of a class"),
         (("--class", "1", "--blur", "3"), "3.0 is not in the range 0<=x<=1.5"),
         (
             ("--class", "1", "--value-range", "1,0"),
