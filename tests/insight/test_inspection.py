@@ -91,9 +91,9 @@ def test_in_mixed_precision_every_tool_measures_the_network_that_predicts() -> N
     np.testing.assert_array_equal(inside[0], feature_maps(model, X, layer)[layer].values)
     peaks = inside[0].reshape(-1, 4).max(axis=0)
     channels = excitations(model, X, layer, n=1).layers[0].channels
-    np.testing.assert_array_equal([channel.strongest for channel in channels], peaks)
-    cell = excitations(model, X, layer, n=1).layers[0].channels[0].found[0].cell
-    assert trace(model, X, layer, *cell, 0).computed == peaks[0]
+    np.testing.assert_array_equal([channel.strongest for channel in channels], np.maximum(peaks, 0))
+    highest = int(peaks.argmax())
+    assert trace(model, X, layer, *channels[highest].found[0].cell, highest).computed == peaks[highest]
     measured = signals(Body.of(model), X)[place]
     np.testing.assert_array_equal(measured.highest, np.abs(inside[0]).max(axis=(0, 1)))
     np.testing.assert_array_equal(score_of(model, X, 0, "test").inside(X, place)[0], inside[0])
