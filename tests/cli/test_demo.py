@@ -17,7 +17,7 @@ def test_demo_reaches_its_promise_and_its_commands_run(tmp_path, convista, monke
     assert done.code == 0, done.err
     assert {file.name for file in (tmp_path / "first run").iterdir()} == set(OURS)
     commands = [line.strip() for line in done.out.partition("Try next:\n")[2].splitlines()]
-    assert len(commands) == 4
+    assert len(commands) == 3
     for command in commands:
         words = shlex.split(command)
         again = convista(*words[words.index("convista") + 1 :], "--json")

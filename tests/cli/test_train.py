@@ -57,7 +57,7 @@ def test_text_ends_with_paths_and_three_commands(trained):
     assert "class  precision  recall      F1  support\n" in done.out
     for name in OURS:
         assert f"  my run/{name}" in done.out
-    assert len(_commands(done.out)) == 4
+    assert len(_commands(done.out)) == 3
     assert done.err.count("Epoch ") == 8
 
 

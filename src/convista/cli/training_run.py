@@ -360,7 +360,6 @@ def _next_commands(run: RunFolder, name: str) -> list[str]:
         f"{program} predict {folder} {shlex.quote(str(run.example))}",
         f"{program} evaluate {folder} {shlex.quote(name)}",
         f"{program} report {folder}",
-        f"{program} summary {folder} --detail",
     ]
 
 
