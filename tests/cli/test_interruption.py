@@ -23,7 +23,15 @@ def test_a_signal_ends_the_block_and_tells_the_model(number):
     assert signal.getsignal(number) is before
 
 
-def test_a_second_signal_is_the_users_own():
+@pytest.fixture
+def interrupted_as_usual():
+    """A shell that runs the tests in the background lets them ignore the first signal, and Python keeps that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_signal_is_the_users_own(interrupted_as_usual):
     def twice():
         with Interruption(SimpleNamespace()):
             try:

@@ -165,5 +165,5 @@ def test_printed_commands_mean_the_run_and_not_an_architecture(tmp_path, models,
     monkeypatch.chdir(tmp_path)
     words = ("--model", f"{models}:small", "--epochs", 1, "--out", "lecture-dense", "--json", "--quiet")
     last = convista("train", "digits", *words).document["next"][-1]
-    assert last == "convista summary ./lecture-dense --detail"
+    assert last == "convista report ./lecture-dense"
     assert convista(*shlex.split(last)[1:]).code == 0

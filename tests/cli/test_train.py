@@ -117,7 +117,7 @@ def test_json_is_one_document(tmp_path, models, convista, no_figures):
     assert document["files"]["model"] == str(tmp_path / "a" / "model.convista")
     assert document["history"].keys() == {"loss", "accuracy"}
     assert 0 < document["test"]["accuracy"] < 1
-    assert len(document["next"]) == 4
+    assert len(document["next"]) == 3
     assert done.err.startswith("Epoch 1/1 - ")
 
 
