@@ -48,6 +48,12 @@ def test_nothing_is_overwritten_unless_it_is_named(run, convista):
     assert (run / "report.html").read_text(encoding="utf-8") != "mine"
 
 
+def test_a_page_is_no_pdf(run, convista):
+    done = convista("report", "my run", "--out", "a.pdf")
+    assert done.code == 2
+    assert done.err == "Error: path: a page is written as an HTML file. Received 'a.pdf'. Write 'a.html'.\n"
+
+
 def test_json(run, convista):
     document = convista("report", "my run", "digits", "--out", "a.html", "--json").document
     assert document["saved"] == "a.html"

@@ -73,8 +73,10 @@ def _check_target(target: Path, *, named: bool) -> None:
 
     from convista.cli.out_file import check_out
     from convista.errors import ArgumentError
+    from convista.insight.page_file import check_page
 
     check_out(target)
+    check_page(target)
     if target.exists() and not named:
         raise ArgumentError(
             "nothing is overwritten unless it is named",

@@ -277,7 +277,7 @@ def test_the_result_as_text_and_as_data(page, tmp_path):
 
 
 def test_a_folder_that_does_not_exist(page, tmp_path):
-    with pytest.raises(ValueError, match="a report is saved into a folder that exists"):
+    with pytest.raises(ValueError, match="a page is written into a folder that exists"):
         page.save(tmp_path / "none" / "a.html")
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from convista.atomic import write_whole
-from convista.errors import ArgumentError, ConvistaError
+from convista.errors import ConvistaError
+from convista.insight.page_file import check_page
 from convista.insight.reports.checkup import checkup
 from convista.insight.reports.classes import classes
 from convista.insight.reports.confusion import confusion
@@ -80,9 +81,9 @@ class Report:
         """Write the page, whole or not at all, and return its path.
 
         Raises:
-            ArgumentError: The folder does not exist.
+            ArgumentError: Its name does not end in .html, or the folder does not exist.
         """
-        check_folder(path)
+        check_page(path)
         return write_whole(path, self.html)
 
     def _repr_html_(self) -> str:
@@ -90,21 +91,6 @@ class Report:
         return (
             f'<iframe sandbox title="{html.escape(self.title)}" style="width:100%;height:40rem;border:1px solid #ccc" '
             f'srcdoc="{html.escape(self.html)}"></iframe>'
-        )
-
-
-def check_folder(path: str | os.PathLike[str]) -> None:
-    """Check that the folder of a page that is to be written exists.
-
-    Raises:
-        ArgumentError: It does not.
-    """
-    if not Path(path).parent.is_dir():
-        raise ArgumentError(
-            "a report is saved into a folder that exists",
-            where="path",
-            received=f"{os.fspath(path)!r}",
-            fix=f"Make the folder first: pathlib.Path({str(Path(path).parent)!r}).mkdir(parents=True)",
         )
 
 
