@@ -24,7 +24,7 @@ inline void block_forward(const ConvolutionGeometry& given, const PoolingGeometr
   if (is_depthwise(g)) {
     FloatArrays arrays(g, workers);
     arrays.round_kernel(w);
-    widen(x, arrays.sources, arrays.source, workers);
+    convert(x, arrays.sources, arrays.source, workers);
     depthwise_forward(g, arrays.source, arrays.kernel, nullptr, false, arrays.target, workers);
     return pool_pictures(g, pooling, arrays.target, bias, relu, y, winner, workers);
   }

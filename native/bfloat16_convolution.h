@@ -10,21 +10,11 @@ namespace convista::CONVISTA_TARGET {
 // Depthwise convolution has no sums over channels to put into tiles: it runs in float32, between two conversions.
 constexpr int64_t kConverted = 1 << 16;
 
-inline void widen(const Bfloat16* from, int64_t count, float* to, Workers& workers) {
+template <typename From, typename To>
+void convert(const From* from, int64_t count, To* to, Workers& workers) {
   workers.run(static_cast<int>(divide_up(count, kConverted)), [&](int task) {
-    int64_t i = task * kConverted;
-    const int64_t end = smaller(i + kConverted, count);
-    for (; i + kWidth <= end; i += kWidth) store(to + i, load(from + i));
-    for (; i < end; ++i) to[i] = widened(from[i]);
-  });
-}
-
-inline void narrow(const float* from, int64_t count, Bfloat16* to, Workers& workers) {
-  workers.run(static_cast<int>(divide_up(count, kConverted)), [&](int task) {
-    int64_t i = task * kConverted;
-    const int64_t end = smaller(i + kConverted, count);
-    for (; i + kWidth <= end; i += kWidth) store(to + i, load(from + i));
-    for (; i < end; ++i) to[i].bits = narrowed(from[i]);
+    const int64_t first = task * kConverted;
+    copy_row(from + first, smaller(kConverted, count - first), to + first);
   });
 }
 
@@ -58,9 +48,9 @@ inline void convolution_forward(const ConvolutionGeometry& g, const Bfloat16* x,
   if (is_depthwise(g)) {
     FloatArrays arrays(g, workers);
     arrays.round_kernel(w);
-    widen(x, arrays.sources, arrays.source, workers);
+    convert(x, arrays.sources, arrays.source, workers);
     depthwise_forward(g, arrays.source, arrays.kernel, bias, relu, arrays.target, workers);
-    return narrow(arrays.target, arrays.targets, y, workers);
+    return convert(arrays.target, arrays.targets, y, workers);
   }
   Bfloat16Job job{forward_gather(g), nullptr, 0, 0, 0, 0};
   place_segments(job.gather, segment_memory(job.gather, workers));
@@ -75,9 +65,9 @@ inline void convolution_input_gradient(const ConvolutionGeometry& g, const Bfloa
   if (is_depthwise(g)) {
     FloatArrays arrays(g, workers);
     arrays.round_kernel(w);
-    widen(dy, arrays.targets, arrays.target, workers);
+    convert(dy, arrays.targets, arrays.target, workers);
     depthwise_input_gradient(g, arrays.target, arrays.kernel, arrays.source, workers);
-    return narrow(arrays.source, arrays.sources, dx, workers);
+    return convert(arrays.source, arrays.sources, dx, workers);
   }
   const int64_t classes = residue_classes(g);
   int64_t weights = 0;
@@ -101,8 +91,8 @@ inline void convolution_kernel_gradient(const ConvolutionGeometry& g, const Bflo
                                         Workers& workers) {
   if (is_depthwise(g)) {
     FloatArrays arrays(g, workers);
-    widen(x, arrays.sources, arrays.source, workers);
-    widen(dy, arrays.targets, arrays.target, workers);
+    convert(x, arrays.sources, arrays.source, workers);
+    convert(dy, arrays.targets, arrays.target, workers);
     return depthwise_kernel_gradient(g, arrays.source, arrays.target, dw, dbias, workers);
   }
   Bfloat16GradientPlan plan = plan_bfloat16_gradient(g);

@@ -1,5 +1,7 @@
 // Vectors of float32 from and to bfloat16 in memory. Rounding is to nearest, ties to even; NaN stays NaN.
 #pragma once
+#include <cstring>
+
 #include "bfloat16.h"
 #include "vector.h"
 
@@ -49,6 +51,21 @@ inline uint16_t narrowed(float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);
   return static_cast<uint16_t>(value == value ? (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16 : (bits | 0x400000u) >> 16);
+}
+
+// From one format to another.
+inline void copy_row(const float* from, int64_t count, float* to) { std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float)); }
+
+inline void copy_row(const Bfloat16* from, int64_t count, float* to) {
+  int64_t i = 0;
+  for (; i + kWidth <= count; i += kWidth) store(to + i, load(from + i));
+  for (; i < count; ++i) to[i] = widened(from[i]);
+}
+
+inline void copy_row(const float* from, int64_t count, Bfloat16* to) {
+  int64_t i = 0;
+  for (; i + kWidth <= count; i += kWidth) store(to + i, load(from + i));
+  for (; i < count; ++i) to[i].bits = narrowed(from[i]);
 }
 
 // 16 × 16 words, rows and columns exchanged.

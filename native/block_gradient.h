@@ -84,20 +84,6 @@ void for_pixel_rows(const ConvolutionGeometry& g, const Padded& padded, const Bo
            (((i0 + g.before[0]) * padded.size[1] + i1 + g.before[1]) * padded.size[2] + g.before[2]) * g.in_channels);
 }
 
-inline void copy_row(const float* from, int64_t count, float* to) { std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float)); }
-
-inline void copy_row(const Bfloat16* from, int64_t count, float* to) {
-  int64_t i = 0;
-  for (; i + kWidth <= count; i += kWidth) store(to + i, load(from + i));
-  for (; i < count; ++i) to[i] = widened(from[i]);
-}
-
-inline void copy_row(const float* from, int64_t count, Bfloat16* to) {
-  int64_t i = 0;
-  for (; i + kWidth <= count; i += kWidth) store(to + i, load(from + i));
-  for (; i < count; ++i) to[i].bits = narrowed(from[i]);
-}
-
 // Returns whether every number is finite. `to` holds zeros where the padding is.
 template <typename Number>
 bool copy_picture(const ConvolutionGeometry& g, const Padded& padded, const Number* from, float* to) {
