@@ -7,8 +7,6 @@
 
 namespace convista::CONVISTA_TARGET {
 
-inline int64_t rounded_up(int64_t amount, int64_t to) { return divide_up(amount, to) * to; }
-
 inline void clear_numbers(Bfloat16* to, int64_t count) {
 #if defined(__AVX512BW__)
   for (; count >= 32; count -= 32, to += 32) _mm512_storeu_si512(to, _mm512_setzero_si512());

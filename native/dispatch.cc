@@ -30,7 +30,7 @@ bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf
 // Best first.
 constexpr Variant kVariants[] = {
 #ifdef CONVISTA_AMX
-    {"amx", table_avx512, bfloat16_table_amx,
+    {"amx", table_amx, bfloat16_table_amx,
      [] {
        static const bool permitted = has_avx512_bf16() && may_use_tiles();
        return permitted;

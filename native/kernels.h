@@ -64,6 +64,7 @@ const Bfloat16Table& bfloat16_table_avx512();
 const Bfloat16Table& bfloat16_table_avx512_bf16();
 #endif
 #ifdef CONVISTA_AMX
+const KernelTable& table_amx();
 const Bfloat16Table& bfloat16_table_amx();
 #endif
 

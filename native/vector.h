@@ -149,6 +149,7 @@ inline void sum_lanes(const Vector (&vectors)[Count], float* totals) {
 }
 
 inline int64_t divide_up(int64_t amount, int64_t by) { return (amount + by - 1) / by; }
+inline int64_t rounded_up(int64_t amount, int64_t to) { return divide_up(amount, to) * to; }
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 inline int64_t between(int64_t low, int64_t value, int64_t high) { return larger(low, smaller(value, high)); }

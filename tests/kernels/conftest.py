@@ -19,7 +19,7 @@ def library() -> native.Library:
     return LIBRARY
 
 
-@pytest.fixture(params=[name for name in native.INSTRUCTION_SETS if name not in ("avx512_bf16", "amx")])
+@pytest.fixture(params=[name for name in native.INSTRUCTION_SETS if name != "avx512_bf16"])
 def instruction_set(request: pytest.FixtureRequest, library: native.Library) -> Iterator[str]:
     """Run the test once with each of the float32 kernels."""
     yield from _chosen(request, library)

@@ -1,0 +1,57 @@
+// Which convolutions of float32 are faster in three bfloat16 parts (split.h) than in vectors of float32, on a processor with tiles.
+#pragma once
+#include "depthwise.h"
+#include "split_gather.h"
+#include "split_kernel_gradient.h"
+
+namespace convista::CONVISTA_TARGET {
+
+// Cycles per position and picture, from measurements on a Sapphire Rapids core: vectors of float32 reach 24 multiply-adds a cycle; tiles 80
+// of float32, counted with what fills them up; splitting a number costs two, or three where channels become rows, writing a sum one.
+// Where both come out alike, vectors.
+struct SplitCost {
+  double products, filled;  // multiply-adds; those of whole tiles
+  double moved;             // cycles
+  bool is_less() const { return products / 24 > 1.1 * (filled / 80 + moved); }
+};
+
+inline double filled_up(int64_t count, int64_t to) { return static_cast<double>(rounded_up(count, to)); }
+
+// Full stacks, and no groups: a group's channels seldom fill a tile.
+inline bool fills_stacks(const ConvolutionGeometry& g) {
+  return g.groups == 1 && g.batch > 0 && 4 * g.batch >= 3 * rounded_up(g.batch, kTile);
+}
+
+inline double cells_per_position(const ConvolutionGeometry& g) {
+  double cells = 1;
+  for (int i = 0; i < 3; ++i) cells *= static_cast<double>(g.in[i]) / static_cast<double>(larger(1, g.out[i]));
+  return cells;
+}
+
+inline double taps_of(const ConvolutionGeometry& g) { return static_cast<double>(g.kernel[0] * g.kernel[1] * g.kernel[2]); }
+
+inline double products_of(const ConvolutionGeometry& g) {
+  return taps_of(g) * static_cast<double>(g.in_channels) * static_cast<double>(g.out_channels);
+}
+
+inline bool splits_forward(const ConvolutionGeometry& g) {
+  const double filled = taps_of(g) * filled_up(g.in_channels, kDepth) * filled_up(g.out_channels, kTile);
+  const double moved = 2 * cells_per_position(g) * static_cast<double>(g.in_channels) + static_cast<double>(g.out_channels);
+  return fills_stacks(g) && SplitCost{products_of(g), filled, moved}.is_less();
+}
+
+inline bool splits_input_gradient(const ConvolutionGeometry& g) {
+  const double filled = taps_of(g) * filled_up(g.out_channels, kDepth) * filled_up(g.in_channels, kTile);
+  const double classes = static_cast<double>(residue_classes(g));  // each splits dy anew
+  const double moved = 2 * classes * static_cast<double>(g.out_channels) + cells_per_position(g) * static_cast<double>(g.in_channels);
+  return fills_stacks(g) && SplitCost{products_of(g), filled, moved}.is_less();
+}
+
+inline bool splits_kernel_gradient(const ConvolutionGeometry& g) {
+  const double filled = taps_of(g) * filled_up(g.in_channels, kTile) * filled_up(g.out_channels, kTile);
+  const double parts = static_cast<double>(divide_up(g.in_channels, kGradientChannels));  // each splits dy anew
+  const double moved = 3 * cells_per_position(g) * static_cast<double>(g.in_channels) + 3 * parts * static_cast<double>(g.out_channels);
+  return fills_stacks(g) && SplitCost{products_of(g), filled, moved}.is_less();
+}
+
+}  // namespace convista::CONVISTA_TARGET

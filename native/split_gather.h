@@ -1,0 +1,336 @@
+// Forward convolution and the gradient by the input, of stacks of pictures in three bfloat16 parts.
+#pragma once
+#include "residue_classes.h"
+#include "split_stack.h"
+
+namespace convista::CONVISTA_TARGET {
+
+// A cell of a stack: for every 32 channels its parts, each two tiles of 16 pictures.
+constexpr int64_t kStackTile = kParts * 2 * kTileSize;
+// A step of a column tile of the weights: its parts.
+constexpr int64_t kWeightTile = kParts * kTileSize;
+
+struct SplitJob {
+  Gather gather;
+  int64_t window[3];  // positions along each axis of whose sums the largest is kept; 1 where all are
+  Bfloat16* packed;  // column tiles × taps × depth tiles × parts × tile
+  StackCut cut;
+  int64_t rows;     // of windows that are done together, so that their weights are read once
+  int64_t portion;  // depth tiles that are done together, so that they and their weights stay in the second-level cache
+
+  int lead() const { return leading_axis(gather); }
+  int64_t depth_tiles() const { return divide_up(gather.source_channels, kDepth); }
+  int64_t column_tiles() const { return divide_up(gather.target_channels, kTile); }
+  int64_t column_size() const { return gather.taps() * depth_tiles() * kWeightTile; }
+  int64_t packed_size() const { return column_tiles() * column_size(); }
+  int64_t cells() const { return window[0] * window[1] * window[2]; }  // of a window
+  int64_t window_rows() const { return gather.axis[lead()].positions / window[lead()]; }
+  int64_t windows_of_row() const { return positions_of_row(gather, lead()) * window[lead()] / larger(1, cells()); }
+};
+
+constexpr int64_t kPositionsOfStack = 8;             // 256 rows of a matrix
+constexpr int64_t kPackedThatStays = 1024 * 1024;    // bytes
+constexpr int64_t kPortionBytes = 256 * 1024;        // of two column tiles
+
+inline SplitJob split_job(const Gather& gather, const int64_t (&window)[3]) {
+  SplitJob job{gather, {window[0], window[1], window[2]}, nullptr, {}, 1, 1};
+  const GatherAxis& axis = gather.axis[job.lead()];
+  const int64_t step = axis.source_step * window[job.lead()], edge = divide_up((axis.taps - 1) * axis.tap_step, step);
+  job.cut = cut_stacks(gather.batch, job.window_rows(), edge, gather.target_channels);
+  job.portion = job.depth_tiles();
+  constexpr int64_t kBytes = sizeof(Bfloat16);
+  if (job.packed_size() * kBytes <= kPackedThatStays) return job;
+  job.portion = between(1, kPortionBytes / larger(1, gather.taps() * 2 * kWeightTile * kBytes), job.portion);
+  job.rows = between(1, divide_up(kPositionsOfStack, larger(1, job.windows_of_row() * job.cells())), larger(1, job.window_rows()));
+  return job;
+}
+
+constexpr int64_t kNoWindow[3] = {1, 1, 1};
+
+// One tap of one column tile. w as it is: rows are (tap, input channel), columns output channels.
+inline void pack_split_forward(const SplitJob& job, const float* w, int64_t task, Flag& strange) {
+  const Gather& gather = job.gather;
+  const int64_t tap = task % gather.taps(), tile = task / gather.taps(), channels = gather.source_channels;
+  const int64_t lanes = smaller(kTile, gather.target_channels - tile * kTile);
+  const float* from = w + tap * channels * gather.target_channels + tile * kTile;
+  Bfloat16* to = job.packed + tile * job.column_size() + tap * job.depth_tiles() * kWeightTile;
+  Strange seen;
+  const auto row_at = [&](int64_t row) { return row < channels ? from + row * gather.target_channels : nullptr; };
+  for (int64_t first = 0; first < channels; first += kDepth, to += kWeightTile)
+    for (int64_t pair = 0; pair < kDepth / 2; ++pair)
+      pack_split_pair(row_at(first + 2 * pair), row_at(first + 2 * pair + 1), lanes, to + pair * 2 * kTile, kTileSize, seen);
+  if (seen.seen()) strange.raise();
+}
+
+// Rows are (tap, output channel), columns input channels: w is (tap, input channel, output channel).
+inline void pack_split_transposed(const SplitJob& job, const int64_t kernel[3], const float* w, int64_t task, Flag& strange) {
+  const Gather& gather = job.gather;
+  const int64_t tap = task % gather.taps(), tile = task / gather.taps(), channels = gather.source_channels;
+  const int64_t lanes = smaller(kTile, gather.target_channels - tile * kTile);
+  const float* from = w + (kernel_element(gather, kernel, tap) * gather.target_channels + tile * kTile) * channels;
+  Bfloat16* to = job.packed + tile * job.column_size() + tap * job.depth_tiles() * kWeightTile;
+  Strange seen;
+  for (int64_t first = 0; first < channels; first += kDepth, to += kWeightTile) {
+    alignas(64) Square squares[kParts] = {};
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      alignas(64) Bfloat16 numbers[kParts * kDepth] = {};
+      split_row(from + lane * channels + first, smaller(kDepth, channels - first), numbers, kDepth, seen);
+      for (int part = 0; part < kParts; ++part) std::memcpy(squares[part].words[lane], numbers + part * kDepth, kDepth * sizeof(Bfloat16));
+    }
+    for (int part = 0; part < kParts; ++part) transpose(squares[part], reinterpret_cast<uint32_t*>(to + part * kTileSize), kTile);
+  }
+  if (seen.seen()) strange.raise();
+}
+
+// One row of cells of one picture; `to` is that picture's place in the row's first tile.
+inline void split_cells(const float* from, int64_t cells, int64_t channels, int64_t cell_size, Bfloat16* to, Strange& strange) {
+  for (int64_t cell = 0; cell < cells; ++cell, to += cell_size)
+    for (int64_t first = 0; first < channels; first += kDepth, from += smaller(kDepth, channels - first + kDepth)) {
+      const int64_t live = smaller(kDepth, channels - first);
+      Bfloat16* tile = to + first / kDepth * kStackTile;
+      if (live < kDepth)
+        for (int part = 0; part < kParts; ++part) std::memset(tile + part * 2 * kTileSize, 0, kDepth * sizeof(Bfloat16));
+      split_row(from, live, tile, 2 * kTileSize, strange);
+    }
+}
+
+inline void split_rows(const Gather& gather, int lead, const Stack& stack, Segment rows, const Ring& ring, Strange& strange) {
+  const int64_t cells = cells_of_row(gather, lead), size = cells * gather.source_channels;
+  for (int64_t row = rows.begin; row < rows.end; ++row)
+    for (int64_t image = 0; image < stack.images; ++image)
+      split_cells(stack.source + image * gather.source_image() + row * size, cells, gather.source_channels, ring.cell_size,
+                  ring.row(row) + image * kDepth, strange);
+}
+
+// The taps that a position sees, with depth tiles begin … end − 1. `runs` has room for all taps.
+inline TileRun* list_tile_runs(const SplitJob& job, int lead, const Ring& ring, const Place& place, Segment depth, TileRun* runs) {
+  const Gather& gather = job.gather;
+  Segment seen[3];
+  for (int i = 0; i < 3; ++i) seen[i] = taps_at(gather.axis[i], place.at[i]);
+  const int64_t tiles = job.depth_tiles(), steps = depth.end - depth.begin, width = seen[2].tap_end - seen[2].tap_begin;
+  const int64_t together = lead < 2 && gather.axis[2].tap_step == 1 && steps == tiles ? larger(1, width) : 1;
+  for (int64_t t0 = seen[0].tap_begin; t0 < seen[0].tap_end; ++t0)
+    for (int64_t t1 = seen[1].tap_begin; t1 < seen[1].tap_end; ++t1)
+      for (int64_t t2 = seen[2].tap_begin; t2 < seen[2].tap_end; t2 += together) {
+        const int64_t tap = (t0 * gather.axis[1].taps + t1) * gather.axis[2].taps + t2;
+        *runs++ = {ring_offset(gather, lead, ring, place, {t0, t1, t2}) + depth.begin * kStackTile, (tap * tiles + depth.begin) * kWeightTile,
+                   together * steps};
+      }
+  return runs;
+}
+
+struct SplitCall {
+  const float* source;
+  const float* bias;
+  bool relu;
+  float* target;
+  uint8_t* winner;  // of each window, or null
+};
+
+// Two column tiles of the same position of a stack's pictures.
+template <bool Bias, bool Relu>
+inline void finish_stack(const float* sums, int64_t images, int64_t image_size, const float* bias, int64_t channels, float* to) {
+  for (int64_t i = 0; i < channels; i += kWidth) {
+    const int lanes = static_cast<int>(smaller(kWidth, channels - i));
+    const Vector add = Bias ? load_lanes(bias + i, lanes) : Vector{};
+    for (int64_t image = 0; image < images; ++image) {
+      Vector value = load(sums + image * kSumsRow + i);
+      if constexpr (Bias) value += add;
+      if constexpr (Relu) value = relu_of(value);
+      store_lanes(to + image * image_size + i, value, lanes);
+    }
+  }
+}
+
+inline void finish_stack(const SplitCall& call, const float* sums, int64_t images, int64_t image_size, int64_t channel, int64_t channels, float* to) {
+  const float* bias = call.bias ? call.bias + channel : nullptr;
+  if (bias) {
+    return call.relu ? finish_stack<true, true>(sums, images, image_size, bias, channels, to)
+                     : finish_stack<true, false>(sums, images, image_size, bias, channels, to);
+  }
+  call.relu ? finish_stack<false, true>(sums, images, image_size, bias, channels, to)
+            : finish_stack<false, false>(sums, images, image_size, bias, channels, to);
+}
+
+inline void store_bytes(uint8_t* to, Lanes numbers, int lanes) {
+  typedef uint8_t Bytes __attribute__((vector_size(kWidth)));
+  const Bytes bytes = __builtin_convertvector(numbers, Bytes);
+  std::memcpy(to, &bytes, static_cast<size_t>(lanes));
+}
+
+// The largest sum of each window's cells, with its bias: the first of the largest wins, NaN before everything, as in pool_block. `at` is the
+// first picture's place in y and in the winners.
+inline void pool_stack(const SplitCall& call, const float* sums, int64_t cells, int64_t images, int64_t image_size, int64_t channel,
+                       int64_t channels, int64_t at) {
+  for (int64_t i = 0; i < channels; i += kWidth) {
+    const int lanes = static_cast<int>(smaller(kWidth, channels - i));
+    const Vector bias = load_lanes(call.bias + channel + i, lanes);
+    for (int64_t image = 0; image < images; ++image) {
+      const float* from = sums + image * kSumsRow + i;
+      Vector best = load(from);
+      Lanes number{};
+      for (int64_t cell = 1; cell < cells; ++cell) {
+        const Vector value = load(from + cell * kSums);
+        const Lanes larger = (value > best) | ((value != value) & (best == best));
+        best = larger ? value : best;
+        number = larger ? Lanes{} + static_cast<int32_t>(cell) : number;
+      }
+      best += bias;
+      const int64_t to = at + image * image_size + i;
+      store_lanes(call.target + to, call.relu ? relu_of(best) : best, lanes);
+      if (call.winner) store_bytes(call.winner + to, number, lanes);
+    }
+  }
+}
+
+// What a task works on: rows of windows of one stack, some pairs of column tiles.
+struct SplitTask {
+  int64_t first_image;
+  Stack stack;
+  Segment rows, pairs;
+};
+
+inline SplitTask split_task(const SplitJob& job, const SplitCall& call, int64_t number) {
+  const Gather& gather = job.gather;
+  const StackCut& cut = job.cut;
+  const int64_t part = number % cut.parts, band = number / cut.parts % cut.bands, first = number / (cut.parts * cut.bands) * kStack;
+  return {first, {call.source + first * gather.source_image(), smaller(kStack, gather.batch - first)},
+          even_part(job.window_rows(), band, cut.bands), even_part(divide_up(job.column_tiles(), 2), part, cut.parts)};
+}
+
+// What all windows of a block of rows share.
+struct SplitBlock {
+  const SplitJob& job;
+  const SplitCall& call;
+  const SplitTask& task;
+  const Ring& ring;
+  Segment rows;
+  TileRun* runs;
+  float* sums;  // of the cells of one window, or of all windows
+
+  Place window(int64_t number) const {
+    Place place{};
+    for (int i = 2; i > job.lead(); --i) {
+      const int64_t windows = job.gather.axis[i].positions / job.window[i];
+      place.at[i] = number % windows, number /= windows;
+    }
+    place.at[job.lead()] = rows.begin + number;
+    return place;
+  }
+};
+
+inline Place cell_of(const SplitJob& job, const Place& window, int64_t cell) {
+  Place place{};
+  for (int i = 2; i >= 0; --i) place.at[i] = window.at[i] * job.window[i] + cell % job.window[i], cell /= job.window[i];
+  return place;
+}
+
+inline void multiply_window(const SplitBlock& block, const Place& window, int64_t pair, Segment depth, float* sums) {
+  const SplitJob& job = block.job;
+  for (int64_t cell = 0; cell < job.cells(); ++cell) {
+    const TileRun* end = list_tile_runs(job, job.lead(), block.ring, cell_of(job, window, cell), depth, block.runs);
+    multiply_runs({block.ring.numbers, job.packed + 2 * pair * job.column_size(), kStackTile, kWeightTile, kTileSize, job.column_size(),
+                   2 * kTileSize, kTileSize, block.runs, end, sums + cell * kSums, depth.begin > 0},
+                  block.task.stack.images > kTile, 2 * pair + 1 < job.column_tiles());
+  }
+}
+
+inline void finish_window(const SplitBlock& block, const Place& window, int64_t pair, const float* sums) {
+  const SplitJob& job = block.job;
+  const Gather& gather = job.gather;
+  const int64_t channel = pair * kSumsRow, channels = smaller(kSumsRow, gather.target_channels - channel), images = block.task.stack.images;
+  if (job.cells() == 1) {
+    float* target = block.call.target + block.task.first_image * gather.target_image() + target_of(gather, window) + channel;
+    return finish_stack(block.call, sums, images, gather.target_image(), channel, channels, target);
+  }
+  int64_t number = 0, windows = 1;
+  for (int i = 0; i < 3; ++i) {
+    const int64_t along = gather.axis[i].positions / job.window[i];
+    number = number * along + window.at[i], windows *= along;
+  }
+  const int64_t image_size = windows * gather.target_channels, at = block.task.first_image * image_size + number * gather.target_channels + channel;
+  pool_stack(block.call, sums, job.cells(), images, image_size, channel, channels, at);
+}
+
+// Weights that stay in the second-level cache meet one window after the other, so that each writes all its channels at once; others one
+// column pair and one portion after the other.
+inline void multiply_rows(const SplitBlock& block) {
+  const SplitJob& job = block.job;
+  const int64_t windows = (block.rows.end - block.rows.begin) * job.windows_of_row(), tiles = job.depth_tiles(), size = job.cells() * kSums;
+  const Segment pairs = block.task.pairs;
+  if (job.portion == tiles) {
+    for (int64_t number = 0; number < windows; ++number)
+      for (int64_t pair = pairs.begin; pair < pairs.end; ++pair) {
+        multiply_window(block, block.window(number), pair, {0, tiles, 0, 0}, block.sums);
+        finish_window(block, block.window(number), pair, block.sums);
+      }
+    return;
+  }
+  for (int64_t pair = pairs.begin; pair < pairs.end; ++pair) {
+    for (int64_t depth = 0; depth < tiles; depth += job.portion)
+      for (int64_t number = 0; number < windows; ++number)
+        multiply_window(block, block.window(number), pair, {depth, smaller(depth + job.portion, tiles), 0, 0}, block.sums + number * size);
+    for (int64_t number = 0; number < windows; ++number) finish_window(block, block.window(number), pair, block.sums + number * size);
+  }
+}
+
+inline void split_gather_task(const SplitJob& job, const SplitCall& call, int64_t number, Flag& strange, Workers& workers) {
+  const Gather& gather = job.gather;
+  const int lead = job.lead();
+  const GatherAxis& axis = gather.axis[lead];
+  const int64_t height = job.window[lead];
+  const SplitTask task = split_task(job, call, number);
+  Ring ring{nullptr, most_rows_seen(axis, job.rows * height), 0, job.depth_tiles() * kStackTile};
+  ring.row_size = cells_of_row(gather, lead) * ring.cell_size;
+  ring.numbers = static_cast<Bfloat16*>(workers.scratch(0, static_cast<size_t>(ring.rows * ring.row_size) * sizeof(Bfloat16)));
+  auto* runs = static_cast<TileRun*>(workers.scratch(1, static_cast<size_t>(larger(1, gather.taps())) * sizeof(TileRun)));
+  const int64_t windows = job.portion < job.depth_tiles() ? job.rows * job.windows_of_row() : 1;
+  auto* sums = static_cast<float*>(workers.scratch(2, static_cast<size_t>(windows * job.cells() * kSums) * sizeof(float)));
+  Strange seen;
+  const TileRegisters registers;
+  int64_t split_up_to = 0;
+  for (int64_t row = task.rows.begin; row < task.rows.end; row += job.rows) {
+    const Segment rows{row, smaller(row + job.rows, task.rows.end), 0, 0};
+    Segment wanted = rows_seen(axis, rows.begin * height, rows.end * height);
+    wanted.begin = larger(wanted.begin, split_up_to);
+    split_rows(gather, lead, task.stack, wanted, ring, seen);
+    split_up_to = larger(split_up_to, wanted.end);
+    multiply_rows({job, call, task, ring, rows, runs, sums});
+  }
+  if (seen.seen()) strange.raise();
+}
+
+inline Bfloat16* split_weights(int64_t numbers, Workers& workers) {
+  return static_cast<Bfloat16*>(workers.shared(static_cast<size_t>(larger(numbers, 1)) * sizeof(Bfloat16)));
+}
+
+// The largest sum of each window, where there are windows. Returns false, and y is not to be used, where a number cannot be split.
+inline bool split_forward(const ConvolutionGeometry& g, const int64_t (&window)[3], const SplitCall& call, const float* w, Workers& workers) {
+  SplitJob job = split_job(forward_gather(g), window);
+  job.packed = split_weights(job.packed_size(), workers);
+  Flag strange;
+  workers.run(static_cast<int>(job.column_tiles() * job.gather.taps()), [&](int task) { pack_split_forward(job, w, task, strange); });
+  if (strange.raised()) return false;
+  workers.run(static_cast<int>(job.cut.tasks()), [&](int task) { split_gather_task(job, call, task, strange, workers); });
+  return !strange.raised();
+}
+
+// One class of the stride after the other: each is a whole picture's worth of work.
+inline bool split_input_gradient(const ConvolutionGeometry& g, const float* dy, const float* w, float* dx, Workers& workers) {
+  const int64_t classes = residue_classes(g);
+  int64_t weights = 0;
+  for (int64_t i = 0; i < classes; ++i) weights = larger(weights, split_job(class_gather(g, i), kNoWindow).packed_size());
+  Bfloat16* packed = split_weights(weights, workers);
+  const SplitCall call{dy, nullptr, false, dx, nullptr};
+  Flag strange;
+  for (int64_t i = 0; i < classes && !strange.raised(); ++i) {
+    SplitJob job = split_job(class_gather(g, i), kNoWindow);
+    if (job.gather.positions() == 0) continue;
+    job.packed = packed;
+    workers.run(static_cast<int>(job.column_tiles() * job.gather.taps()), [&](int task) { pack_split_transposed(job, g.kernel, w, task, strange); });
+    workers.run(static_cast<int>(job.cut.tasks()), [&](int task) { split_gather_task(job, call, task, strange, workers); });
+  }
+  return !strange.raised();
+}
+
+}  // namespace convista::CONVISTA_TARGET

@@ -1,0 +1,102 @@
+// sums += A × B in tiles of 16 × 16, as in bfloat16_tile.h, of matrices in three parts (split.h), along runs of tiles.
+#pragma once
+#include "bfloat16_tile.h"
+#include "split.h"
+
+namespace convista::CONVISTA_TARGET {
+
+// A's and B's tiles for some steps, in numbers from where A and B begin.
+struct TileRun {
+  int64_t a, b, steps;
+};
+
+struct SplitProduct {
+  const Bfloat16 *a, *b;
+  int64_t a_step, b_step;    // from step to step of a run
+  int64_t a_lower, b_right;  // to the second tile of rows and of columns
+  int64_t a_part, b_part;    // from part to part
+  const TileRun *runs, *end;
+  float* sums;  // a row of the sums: two tiles
+  bool add;     // to what is there; otherwise the sums begin at zero
+};
+
+constexpr int64_t kSumsRow = 2 * kTile, kSums = kSumsRow * 2 * kTile;
+
+#if defined(__AMX_BF16__)
+
+// Neighbours in the order of the six products share a part of A or of B, so that each costs four products for two loads.
+template <int Rows, int Columns>
+inline void multiply_runs(const SplitProduct& p) {
+  constexpr size_t kRowBytes = 64, kSumsBytes = kSumsRow * sizeof(float);
+  float* lower = p.sums + kTile * kSumsRow;
+  memory_is_read_and_written();
+  if (p.add) {
+    _tile_loadd(0, p.sums, kSumsBytes);
+    if constexpr (Columns > 1) _tile_loadd(1, p.sums + kTile, kSumsBytes);
+    if constexpr (Rows > 1) _tile_loadd(2, lower, kSumsBytes);
+    if constexpr (Rows > 1 && Columns > 1) _tile_loadd(3, lower + kTile, kSumsBytes);
+  } else {
+    _tile_zero(0);
+    if constexpr (Columns > 1) _tile_zero(1);
+    if constexpr (Rows > 1) _tile_zero(2);
+    if constexpr (Rows > 1 && Columns > 1) _tile_zero(3);
+  }
+  for (const TileRun* run = p.runs; run < p.end; ++run) {
+    const Bfloat16 *a = p.a + run->a, *b = p.b + run->b;
+    const auto load_a = [&](int64_t part) {
+      _tile_loadd(4, a + part * p.a_part, kRowBytes);
+      if constexpr (Rows > 1) _tile_loadd(5, a + p.a_lower + part * p.a_part, kRowBytes);
+    };
+    const auto load_b = [&](int64_t part) {
+      _tile_loadd(6, b + part * p.b_part, kRowBytes);
+      if constexpr (Columns > 1) _tile_loadd(7, b + p.b_right + part * p.b_part, kRowBytes);
+    };
+    const auto multiply = [] {
+      _tile_dpbf16ps(0, 4, 6);
+      if constexpr (Columns > 1) _tile_dpbf16ps(1, 4, 7);
+      if constexpr (Rows > 1) _tile_dpbf16ps(2, 5, 6);
+      if constexpr (Rows > 1 && Columns > 1) _tile_dpbf16ps(3, 5, 7);
+    };
+    for (int64_t step = 0; step < run->steps; ++step, a += p.a_step, b += p.b_step) {
+      load_a(0), load_b(2), multiply();
+      load_b(1), multiply();
+      load_a(1), multiply();
+      load_b(0), multiply();
+      load_a(2), multiply();
+      load_a(0), multiply();
+    }
+  }
+  _tile_stored(0, p.sums, kSumsBytes);
+  if constexpr (Columns > 1) _tile_stored(1, p.sums + kTile, kSumsBytes);
+  if constexpr (Rows > 1) _tile_stored(2, lower, kSumsBytes);
+  if constexpr (Rows > 1 && Columns > 1) _tile_stored(3, lower + kTile, kSumsBytes);
+  memory_is_read_and_written();
+}
+
+#else
+
+// For tests on processors without tiles: nobody calls these kernels there, vectors of float32 are faster.
+template <int Rows, int Columns>
+inline void multiply_runs(const SplitProduct& p) {
+  constexpr int kProducts[6][2] = {{0, 2}, {0, 1}, {1, 1}, {1, 0}, {2, 0}, {0, 0}};
+  if (!p.add)
+    for (int64_t i = 0; i < Rows * kTile; ++i) std::memset(p.sums + i * kSumsRow, 0, Columns * kTile * sizeof(float));
+  for (const TileRun* run = p.runs; run < p.end; ++run)
+    for (int64_t step = 0; step < run->steps; ++step)
+      for (const auto& [a_part, b_part] : kProducts)
+        for (int row = 0; row < Rows; ++row)
+          for (int column = 0; column < Columns; ++column) {
+            const Bfloat16* a = p.a + run->a + step * p.a_step + row * p.a_lower + a_part * p.a_part;
+            const Bfloat16* b = p.b + run->b + step * p.b_step + column * p.b_right + b_part * p.b_part;
+            multiply_tiles<1, 1>({a, kDepth, b, 0, 1, p.sums + row * kTile * kSumsRow + column * kTile, kSumsRow, true});
+          }
+}
+
+#endif
+
+inline void multiply_runs(const SplitProduct& product, bool tall, bool wide) {
+  if (tall) return wide ? multiply_runs<2, 2>(product) : multiply_runs<2, 1>(product);
+  wide ? multiply_runs<1, 2>(product) : multiply_runs<1, 1>(product);
+}
+
+}  // namespace convista::CONVISTA_TARGET
