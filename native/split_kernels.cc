@@ -31,6 +31,29 @@ void block(const ConvolutionGeometry& g, const PoolingGeometry& pooling, const f
   table_avx512().block_forward(g, pooling, x, w, bias, relu, y, winner, workers);
 }
 
+bool passes_all(const PoolingGeometry& pooling) { return pooling.size[0] * pooling.size[1] * pooling.size[2] == 1; }
+
+// What relu let through, in memory of the call.
+const float* passed_gradient(const float* y, const float* dy, int64_t count, Workers& workers) {
+  constexpr int64_t kPiece = 1 << 16;
+  auto* passed = static_cast<float*>(workers.shared(static_cast<size_t>(count) * sizeof(float)));
+  workers.run(static_cast<int>(target::divide_up(count, kPiece)), [&](int task) {
+    for (int64_t i = task * kPiece; i < target::smaller((task + 1) * kPiece, count); ++i) passed[i] = y[i] > 0 ? dy[i] : 0.0f;
+  });
+  return passed;
+}
+
+// Where pooling leaves a quarter of the gradient or less, the lists of AVX-512 multiply just that.
+void block_gradient(const ConvolutionGeometry& g, const PoolingGeometry& pooling, const float* x, const float* w, const uint8_t* winner,
+                    const float* y, const float* dy, bool relu, float* dx, float* dw, float* dbias, Workers& workers) {
+  const bool splits = target::splits_kernel_gradient(g) || (dx && target::splits_input_gradient(g));
+  if (!passes_all(pooling) || !dw || !splits)
+    return table_avx512().block_gradient(g, pooling, x, w, winner, y, dy, relu, dx, dw, dbias, workers);
+  const float* passed = relu ? passed_gradient(y, dy, g.batch * g.out[0] * g.out[1] * g.out[2] * g.out_channels, workers) : dy;
+  if (dx) input_gradient(g, passed, w, dx, workers);
+  kernel_gradient(g, x, passed, dw, dbias, workers);
+}
+
 }  // namespace
 
 const KernelTable& table_amx() {
@@ -40,6 +63,7 @@ const KernelTable& table_amx() {
     with_tiles.convolution_input_gradient = input_gradient;
     with_tiles.convolution_kernel_gradient = kernel_gradient;
     with_tiles.block_forward = block;
+    with_tiles.block_gradient = block_gradient;
     return with_tiles;
   }();
   return table;

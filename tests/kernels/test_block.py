@@ -14,6 +14,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from convista.kernels import block as native
 from convista.kernels.geometry import BlockGeometry, ConvolutionGeometry
+from convista.ops import convolution as _  # what other platforms run instead of the kernels
 from oracles import window_loops
 
 PLAIN = ConvolutionGeometry((1, 1), ((0, 0), (0, 0)), (1, 1))
@@ -89,6 +90,8 @@ GRID = [
     ((3, 8, 7, 20), (3, 3, 20, 33), BlockGeometry(SAME, (2, 2), relu=False)),
     ((2, 7, 7, 32), (3, 3, 32, 70), BlockGeometry(PLAIN, (2, 3), relu=True)),
     ((2, 6, 5, 16), (3, 2, 16, 8), BlockGeometry(PLAIN, (1, 1), relu=True)),
+    ((18, 7, 6, 64), (3, 3, 64, 48), BlockGeometry(PLAIN, (2, 2), relu=True)),
+    ((18, 5, 6, 64), (3, 3, 64, 48), BlockGeometry(SAME, (1, 1), relu=True)),
     ((2, 6, 5, 3), (3, 2, 3, 8), BlockGeometry(PLAIN, (1, 1), relu=False)),
     (
         (2, 9, 9, 6),

@@ -62,6 +62,8 @@ GRID = [
     ((2, 7, 6, 20), (3, 3, 1, 20), geometry((1, 1), ((1, 1), (1, 1)), (1, 1), 20)),
     ((2, 7, 6, 4), (3, 3, 1, 12), geometry((2, 2), ((0, 1), (1, 1)), (1, 1), 4)),
     ((2, 5, 5, 33), (1, 1, 33, 18), PLAIN),
+    ((17, 5, 6, 64), (3, 3, 64, 48), geometry((1, 1), ((1, 1), (1, 1)), (1, 1))),
+    ((33, 6, 5, 40), (3, 3, 40, 64), geometry((2, 1), ((1, 0), (0, 1)), (1, 1))),
     ((1, 4, 4, 3), (1, 1, 3, 5), geometry((3, 2), ((0, 0), (0, 0)), (1, 1))),
     ((2, 40, 3), (5, 3, 10), geometry((2,), ((4, 3),), (3,))),
     ((1, 4, 5, 4, 3), (2, 3, 2, 3, 6), geometry((1, 2, 1), ((1, 0), (1, 1), (0, 1)), (1, 1, 2))),
@@ -217,6 +219,33 @@ def test_nan_and_infinity_come_through(instruction_set) -> None:
     y = native.forward(x.at[0, 2, 2, 1].set(jnp.nan), kernel, PLAIN)
     assert bool(jnp.isnan(y).all())
     assert bool(jnp.isinf(native.forward(x.at[0, 2, 2, 1].set(jnp.inf), kernel, PLAIN)).all())
+
+
+@pytest.mark.parametrize("strange", [jnp.inf, -jnp.inf, jnp.nan])
+def test_nan_and_infinity_come_through_in_a_batch(instruction_set, strange) -> None:
+    x, kernel, dy = numbers((16, 5, 5, 64), (3, 3, 64, 64), (16, 3, 3, 64))
+    x = x.at[3, 2, 2, 1].set(strange)
+    y, _, dw = results(x, jnp.abs(kernel), dy, PLAIN)
+    assert bool((jnp.isnan(y[3]) if jnp.isnan(strange) else y[3] == strange).all())
+    assert bool(jnp.isfinite(jnp.delete(y, 3, axis=0)).all())
+    assert not bool(jnp.isfinite(dw[:, :, 1]).any())
+    assert bool(jnp.isfinite(jnp.delete(dw, 1, axis=2)).all())
+
+
+def test_batches_of_float32_go_through_tiles(library) -> None:
+    if "amx" not in library.runnable():
+        pytest.skip("this processor has no tiles")
+    before = library.chosen()
+    found = {}
+    for batch in (1, 16):
+        x, kernel, dy = numbers((batch, 6, 6, 64), (3, 3, 64, 64), (batch, 4, 4, 64))
+        for name in ("avx512", "amx"):
+            library.choose(name)
+            found[name] = [np.asarray(result) for result in results(x, kernel, dy, PLAIN)]
+        library.choose(before)
+        same = [bool((a == b).all()) for a, b in zip(found["avx512"], found["amx"], strict=True)]
+        # Other sums in another order: were all bits the same, the tiles would not have been used.
+        assert same == [batch == 1] * 3
 
 
 @functools.partial(jax.jit, static_argnums=3)

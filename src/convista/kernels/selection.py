@@ -24,8 +24,8 @@ class Selection:
 
     Args:
         kernels: ``"amx"``, ``"avx512_bf16"``, ``"avx512"``, ``"avx2"``, ``"portable"`` or ``"xla"``. The first two are
-            AVX-512 for float32, and for bfloat16 tiles or ``vdpbf16ps``; the next three widen bfloat16 to float32 in
-            registers.
+            AVX-512 for float32, and for bfloat16 tiles or ``vdpbf16ps``; tiles serve float32 too, in three parts
+            (docs/kernels.md). The next three widen bfloat16 to float32 in registers.
         reason: Why these.
     """
 
