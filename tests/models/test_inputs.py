@@ -9,7 +9,7 @@ from convista import Sequential
 from convista.data.pictures import Preprocessing
 from convista.errors import ArgumentError, ConvistaError, DataError, ShapeError
 from convista.layers import BatchNormalization, Dense, Flatten, Input, RandomBrightness, RandomFlip, Rescaling
-from convista.models.inputs import arranged, check_shape, check_values, in_front
+from convista.models.inputs import Entrance, arranged, check_shape, check_values
 from convista.training.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 
 PICTURES = np.zeros((7, 28, 28, 1), np.float32)
@@ -105,14 +105,15 @@ def test_validation_data_is_named():
     )
 
 
+@pytest.mark.parametrize("row", [5, 2500])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_numbers_are_finite_also_far_behind(bad):
+def test_numbers_are_finite_also_far_behind(bad, row):
     x = np.zeros((3000, 2), np.float32)
-    x[2500, 1] = bad
+    x[row, 1] = bad
     with pytest.raises(DataError) as caught:
-        check_values(x, [], False)
+        check_values(x, Entrance.of([]), False)
     assert str(caught.value) == (
-        f"x: inputs are finite numbers. Received {bad} at x[2500, 1]. "
+        f"x: inputs are finite numbers. Received {bad} at x[{row}, 1]. "
         "Replace missing values first, for example x = np.nan_to_num(x)."
     )
 
@@ -166,8 +167,8 @@ def test_whole_numbers_0_to_255_need_a_scale(dtype):
 
 
 def test_small_whole_numbers_are_no_pixels():
-    check_values(np.array([[0, 1]], np.uint8), [], False)
-    check_values(np.array([[3, 500]], np.int32), [], False)
+    check_values(np.array([[0, 1]], np.uint8), Entrance.of([]), False)
+    check_values(np.array([[3, 500]], np.int32), Entrance.of([]), False)
 
 
 def test_values_that_were_scaled_already():
@@ -324,4 +325,4 @@ def test_augmenting_layers_know_the_range_of_the_values_they_see():
 def test_only_layers_before_any_other_see_the_values_as_they_come():
     flip, after = RandomFlip(), RandomBrightness(0.2)
     model = Sequential([Input((6, 6, 1)), flip, Rescaling(1.0), after, Flatten(), Dense(2)])
-    assert in_front(model.graph.nodes) == [flip]
+    assert model.graph.entrance.augmenting == (flip,)

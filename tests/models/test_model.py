@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -204,6 +206,131 @@ def test_calling_a_model():
         "Sequential 'sequential': a model is called on arrays. Received a symbolic tensor. "
         "Call its layers one by one: for layer in model.layers: x = layer(x)."
     )
+
+
+class Counted(layers.Layer):
+    """Adds 1, and counts how often Python is asked what to compute."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = 0
+
+    def output_shape(self, input_shape):
+        return input_shape
+
+    def apply(self, params, state, x, *, training=False, key=None):
+        self.asked += 1
+        return x + 1, {}
+
+
+def test_calling_a_model_runs_the_program_of_predict():
+    counted = Counted()
+    model = Sequential([counted, Dense(2, input_shape=(3,))])
+    model.build((None, 3))
+    answer = model(A)
+    assert counted.asked == 1
+    np.testing.assert_array_equal(model.predict(A[:4]), model(A[:4]))
+    assert counted.asked == 2  # another number of rows
+    for _ in range(3):
+        model(A)
+        model.predict(A[1:])
+    assert counted.asked == 2
+    model.set_weights([array * 2 for array in model.get_weights()])
+    np.testing.assert_allclose(model(A), 2 * answer, rtol=1e-6)
+    assert [y.shape for y in two()([A, B])] == [(5, 2), (5, 1)]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_model_is_called_inside_programs_of_the_user(training):
+    model = Sequential([Dense(2, input_shape=(3,)), Dense(1)])
+    answer = np.asarray(model(A, training))
+    kernels = [np.asarray(model.params[name]["kernel"]) for name in ("dense", "dense_1")]
+    gradient = jax.grad(lambda x: model(x, training).sum())(jnp.asarray(A[:1]))
+    np.testing.assert_allclose(gradient[0], (kernels[0] @ kernels[1])[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(jax.jit(lambda x: model(x, training))(A), answer, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(lambda: model(A, training))(), answer, rtol=1e-6)
+    np.testing.assert_allclose(jax.vmap(lambda x: model(x[None], training)[0])(A), answer, rtol=1e-6)
+
+    def loss(params):
+        kept, model.params = model.params, params
+        y = model(A, training).sum()
+        model.params = kept
+        return y
+
+    np.testing.assert_allclose(jax.grad(loss)(model.params)["dense_1"]["bias"], [len(A)], rtol=1e-6)
+
+
+def test_what_a_program_holds_can_change():
+    model = Sequential([Dense(2, input_shape=(3,))])
+    whole = np.arange(6, dtype=np.int32).reshape(2, 3)
+    answer, noisy, told = model(whole), model(whole, training=True), model.predict(whole)
+    model.preprocessing = Preprocessing(scale=0.5)
+    np.testing.assert_allclose(model(whole), answer / 2, rtol=1e-6)
+    np.testing.assert_allclose(model(whole, training=True), noisy / 2, rtol=1e-6)
+    np.testing.assert_allclose(model.predict(whole), told / 2, rtol=1e-6)
+    model.policy = "mixed_bfloat16"
+    assert np.abs(model(whole) - answer / 2).max() <= 0.05
+    model.add(Dense(1))
+    assert model(whole).shape == model.predict(whole).shape == (2, 1)
+
+
+def test_dropout_of_a_called_model_is_that_of_the_next_step():
+    model = Sequential([layers.Dropout(0.5, input_shape=(64,)), Dense(1)])
+    x = np.ones((2, 64), np.float32)
+    np.testing.assert_array_equal(model(x, training=True), model(x, training=True))
+    state = model.train_state
+    key = jax.random.fold_in(state.key, state.step)
+    expected, _ = model.apply(model.params, model.state, x, training=True, key=key)
+    np.testing.assert_allclose(model(x, training=True), expected, rtol=1e-5)
+    assert not np.allclose(model(x, training=True), model(x))
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize("rows", [1, 3, 4, 5])
+def test_what_predict_returns_belongs_to_the_user(rows, outputs):
+    x = Input((3,))
+    model = Model(x, [Dense(2)(x), Dense(1)(x)][:outputs])
+    expected = model(A[:rows])
+    for _ in range(2):
+        answer = model.predict(A[:rows], batch_size=4)
+        for array, wanted in zip(answer, expected, strict=True) if outputs > 1 else [(answer, expected)]:
+            np.testing.assert_allclose(array, wanted, rtol=1e-6)
+            array[:] = 9
+
+
+def test_predict_looks_at_the_numbers_of_every_array_and_at_all_of_one_unlike_the_last():
+    model = picture_model()
+    x = np.full((2, 6, 6, 1), 0.5, np.float32)
+    first = model.predict(x)
+    np.testing.assert_array_equal(model.predict(x), first)
+    bad = x.copy()
+    bad[1, 2, 3, 0] = np.nan
+    with pytest.raises(DataError, match=r"^x: inputs are finite numbers\. Received nan at x\[1, 2, 3, 0\]\."):
+        model.predict(bad)
+    with pytest.raises(DataError, match=r"^x: pictures given as floats 0…255 need a scale"):
+        model.predict(x * 400)
+    with pytest.raises(DataError, match=r"^x: pictures given as whole numbers 0…255 need a scale"):
+        model.predict((x * 400).astype(np.uint8))
+    with pytest.raises(ShapeError, match=r"Received shape \(2, 6, 6\)\. Add the channel axis: x\[\.\.\., None\]\.$"):
+        model.predict(x[..., 0])
+    with pytest.raises(ArgumentError) as caught:
+        model.predict(x, workers=1)
+    assert str(caught.value) == "predict: predict has no argument 'workers'. Received workers=1."
+    model.predict(x, batch_size=1)
+    with pytest.raises(ArgumentError) as caught:
+        model.predict(x, batch_size=True)
+    assert str(caught.value).startswith("predict: batch_size is a whole number")
+    np.testing.assert_allclose(model.predict(x.astype(np.float64)), first, rtol=1e-6)
+    np.testing.assert_allclose(model.predict(list(x)), first, rtol=1e-6)
+    assert model.predict(x[:0]).shape == (0, 2)
+
+
+def test_a_layer_in_front_that_knows_its_range_is_asked_each_time():
+    model = Sequential([Input((6, 6, 1)), layers.RandomBrightness(0.2, value_range=(0, 1)), Flatten(), Dense(2)])
+    x = np.full((2, 6, 6, 1), 0.5, np.float32)
+    model.predict(x)
+    with pytest.raises(ArgumentError, match=r"expects values 0…1\. Received values 50…50\."):
+        model.predict(x * 100)
 
 
 def test_weights_out_and_in():

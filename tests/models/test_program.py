@@ -108,6 +108,25 @@ def test_values_and_gradients_are_those_of_the_plain_network(name, training, mon
 
 
 @native
+@pytest.mark.parametrize("rest", [(), (ReLU(),), (ReLU(), MaxPooling2D())], ids=["alone", "relu", "relu and pooling"])
+@pytest.mark.parametrize(("size", "multiplied"), [(5, False), (9, True)])
+@pytest.mark.parametrize("rows", [1, 20])
+def test_a_kernel_far_larger_than_an_answer_is_not_multiplied(rest, size, multiplied, rows, monkeypatch):
+    model = Sequential([Input((size, size, 32)), convolution(), moved(), *rest, Flatten(), Dense(2)], seed=1)
+    x = np.random.default_rng(0).standard_normal((rows, size, size, 32)).astype("float32")
+
+    def answer(params, x):
+        return model.apply(params, model.state, x)[0]
+
+    fast, program = answer(model.params, x), str(jax.make_jaxpr(answer)(model.params, x))
+    assert ("f32[3,3,32,3] = mul" in program) == multiplied
+    monkeypatch.setattr(graphs, "blocks", lambda nodes, outputs, *, training: {})
+    plain = answer(model.params, x)
+    np.testing.assert_allclose(fast, plain, rtol=1e-4, atol=1e-4)
+    assert not np.allclose(fast * 1.01, plain, rtol=1e-4, atol=1e-4)
+
+
+@native
 @pytest.mark.parametrize("name", ["relu and pooling", "pooling alone", "overlapping windows", "relu layer"])
 def test_pooled_values_are_the_same_to_the_bit(name, monkeypatch):
     model = network(*NETWORKS[name][0])

@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import functools
 import math
+import signal
+import threading
+import time
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,8 +15,8 @@ import pytest
 
 from convista import Sequential, layers, load_model
 from convista.errors import ArgumentError, DataError, DivergedError, ShapeError
-from convista.training import callbacks, loop, losses, optimizers
-from convista.training.batches import is_stream
+from convista.training import callbacks, loop, losses, optimizers, progress
+from convista.training.batches import Examples, is_stream
 from convista.training.callbacks import Callback
 
 RNG = np.random.default_rng(0)
@@ -33,6 +36,14 @@ def built(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=("ac
     model.compile(optimizer, loss, list(metrics))
     _ = model.learning_rate  # starts the optimizer
     return model
+
+
+@pytest.fixture
+def interrupted_as_usual():
+    """A shell that runs the tests in the background lets them ignore the signal, and Python keeps that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def net(*arguments, **named):
@@ -86,12 +97,85 @@ class Spy(Callback):
 def test_results_do_not_depend_on_how_many_steps_a_call_makes(monkeypatch):
     found = []
     for count in (1, 2, 3, 100):
-        monkeypatch.setattr(loop._Arrays, "_count", lambda self, left, count=count: min(left, count))
+        monkeypatch.setattr(loop._Arrays, "_count", lambda self, left, longest, count=count: min(left, count))
         model = net()
         history = fit(model, epochs=3)
         found.append((bits(model), history.history))
     assert all(other == found[0] for other in found)
     assert found[0][0] != bits(net())
+
+
+@pytest.mark.parametrize(
+    ("one", "longest", "left", "count"),
+    [
+        (0.0, 5.0, 100, 1),  # nobody knows yet
+        (0.001, 1.0, 1000, 250),  # many short steps: a quarter of a second
+        (0.001, 1.0, 7, 7),
+        (0.04, 1.0, 100, 8),
+        (0.3, 1.0, 100, 3),  # as many as a bar can wait for
+        (0.3, 5.0, 100, 8),
+        (2.2, 1.0, 100, 1),
+        (2.2, 5.0, 100, 2),
+        (60.0, 5.0, 100, 1),
+    ],
+)
+def test_how_many_steps_a_call_makes(one, longest, left, count):
+    trainer = loop.Trainer(built()._ready_trainer().objective)
+    epoch = loop._Arrays(trainer, Examples(X, Y, np.ones(10, np.float32)), loop.Plan(batch_size=4))
+    assert epoch.kind == (4, (3,), (), ())
+    trainer.took((5, (3,), (), ()), 0.001)  # another batch size
+    trainer.took((4, (9,), (), ()), 0.001)  # smaller pictures, where sizes are open
+    trainer.took((4, (3,), (), ()), one)
+    assert epoch._count(left, longest) == count
+    assert count == 1 or count * one <= max(longest, 0.25)
+
+
+def test_the_next_fit_knows_how_long_a_step_takes(monkeypatch):
+    model = net()
+    model._trainer = loop.Trainer(model._ready_trainer().objective)
+    counts, count = [], loop._Arrays._count
+    monkeypatch.setattr(
+        loop._Arrays, "_count", lambda self, left, longest: counts.append(count(self, left, longest)) or counts[-1]
+    )
+    fit(model)
+    assert counts[0] == 1
+    model._trainer.took((4, (3,), (), ()), 0.1)
+    fit(model)
+    assert counts[-1] == 3
+
+
+def test_displays_that_move_wait_for_a_second():
+    assert {kind.longest_wait for kind in (progress.Bar, progress.NotebookLine)} == {1.0}
+    assert {kind.longest_wait for kind in (progress.Silent, progress.Lines)} == {5.0}
+
+
+class Later:
+    """A result that is there after some naps."""
+
+    def __init__(self, naps):
+        self.naps = naps
+
+    def is_ready(self):
+        self.naps -= 1
+        return self.naps < 0
+
+
+def test_an_interruption_is_heard_while_a_call_runs(interrupted_as_usual):
+    timer = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    began = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        loop._wait(Later(naps=10_000), 60.0)
+    assert time.perf_counter() - began < 10
+
+
+@pytest.mark.parametrize(("naps", "expected", "asked"), [(3, 60.0, 4), (500, 0.2, 501), (9, 0.0, 0), (9, 0.1, 0)])
+def test_a_result_is_waited_for_no_longer_than_it_takes(naps, expected, asked, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    later = Later(naps)
+    loop._wait(later, expected)
+    assert naps - later.naps == asked
+    loop._wait(jnp.zeros(2) + 1, 60.0)  # what XLA returns answers, too
 
 
 def test_a_callback_after_each_step_changes_no_bit():
@@ -500,6 +584,23 @@ def test_an_interruption_keeps_the_weights_and_the_history_so_far(error):
     assert kept == bits(expected)
 
 
+def test_an_interruption_inside_a_call_keeps_the_weights_before_it(monkeypatch):
+    def interrupt(result, expected):
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+
+    calls = iter(range(10))
+    monkeypatch.setattr(loop, "_wait", interrupt)
+    monkeypatch.setattr(loop._Arrays, "_count", lambda self, left, longest: min(left, 2))
+    model = net()
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, epochs=5)
+    assert int(model.train_state.step) == 2
+    expected = net()
+    fit(expected, steps_per_epoch=2)
+    assert same(model, expected)
+
+
 # --- divergence ----------------------------------------------------------------------------------------------------
 
 
@@ -527,7 +628,7 @@ TARGETS = np.stack([RNG.random(10), np.arange(10)], axis=1).astype(np.float32)
 
 @pytest.mark.parametrize("calls", [1, 2, 100])
 def test_a_loss_that_is_nan_stops_with_the_last_good_weights(calls, monkeypatch):
-    monkeypatch.setattr(loop._Arrays, "_count", lambda self, left: min(left, calls))
+    monkeypatch.setattr(loop._Arrays, "_count", lambda self, left, longest: min(left, calls))
     model = fragile(8)  # the third batch
     with pytest.raises(DivergedError) as caught:
         fit(model, y=TARGETS, shuffle=False, epochs=2)

@@ -16,8 +16,9 @@ class Stopped(KeyboardInterrupt):
 class Interruption:
     """Turns the first SIGINT or SIGTERM of a training into `Stopped` and remembers which it was.
 
-    The trainer keeps the weights of the last finished step whatever ends it, so the exception costs the running step at
-    most. An exception raised while Python collects garbage is swallowed; therefore the model is told to stop as well.
+    The trainer keeps the weights of the last finished call whatever ends it, so the exception costs the steps of the
+    running call at most. An exception raised while Python collects garbage is swallowed; therefore the model is told to
+    stop as well.
 
     Args:
         model: Its ``stop_training`` is set.

@@ -78,12 +78,10 @@ class Feeding:
 
     def arranged(self, x: Any) -> Any:
         """Return inputs as a tuple for several, and as one array otherwise."""
-        if self.model._graph is None:
+        graph = self.model._graph
+        if graph is None:
             return input_checks.arranged(x, [None])
-        shapes = self.model.graph.shapes()
-        graph = self.model.graph
-        expected = [shapes[place] for place in graph.inputs]
-        return input_checks.arranged(x, expected, [graph.nodes[place].name for place in graph.inputs])
+        return input_checks.arranged(x, graph.input_shapes, graph.input_names)
 
     def check(self, data: Examples, name: str) -> None:
         self.model._build_for(data.x)
@@ -105,10 +103,14 @@ class Feeding:
 
     def check_inputs(self, x: Any, name: str) -> None:
         self.check_shapes(x, name)
+        self.check_numbers(x, name)
+
+    def check_numbers(self, x: Any, name: str) -> None:
+        entrance = self.model.graph.entrance
         scaled = self.model.preprocessing is not None and self.model.preprocessing.scale is not None
         for array in x if isinstance(x, tuple) else (x,):
-            input_checks.check_values(array, self.model.graph.nodes, scaled, name)
-            self._check_value_ranges(input_checks.in_front(self.model.graph.nodes), array, name)
+            input_checks.check_values(array, entrance, scaled, name)
+            self._check_value_ranges(entrance.augmenting, array, name)
 
     def augmentations(self, given: Any, source: Examples | Stream) -> tuple[Any, ...]:
         """Return what ``fit(augmentation=…)`` was given as a tuple, checked against the model's input and the data."""
@@ -131,8 +133,7 @@ class Feeding:
             input_checks.check_value_ranges(layers, x, scale, name)
 
     def check_shapes(self, x: Any, name: str) -> None:
-        shapes = self.model.graph.shapes()
-        input_checks.check_shapes(x, [shapes[place] for place in self.model.graph.inputs], name)
+        input_checks.check_shapes(x, self.model.graph.input_shapes, name)
         memory.check_activations(self.model.graph, self.model._where)
 
     def _learn_scale(self, x: Any) -> None:
@@ -170,7 +171,7 @@ class Feeding:
                 fix="Read the pictures yourself and pass arrays",
             )
         how = self.model.preprocessing or Preprocessing()
-        if how.scale is None and not input_checks.rescales(self.model.graph.nodes):
+        if how.scale is None and self.model.graph.entrance.rescaling is None:
             raise DataError(
                 "a model that reads picture files knows how their values 0…255 are scaled",
                 where=self.model._where,

@@ -17,6 +17,7 @@ from convista.layers.input import InputLayer
 from convista.layers.reshaping import Reshape
 from convista.layers.symbolic import SymbolicTensor, nodes_of
 from convista.layers.warping import Warping, warped
+from convista.models.inputs import Entrance
 from convista.models.policy import operands
 from convista.models.program import blocks, rectified, warps
 from convista.shapes import ReceptiveField, count
@@ -112,6 +113,26 @@ class Graph:
     @functools.cached_property
     def _shapes(self) -> tuple[Shape, ...]:
         return tuple(infer(self.nodes))
+
+    @functools.cached_property
+    def input_shapes(self) -> tuple[Shape, ...]:
+        """The shape of each input, without the batch axis."""
+        return tuple(self._shapes[place] for place in self.inputs)
+
+    @functools.cached_property
+    def input_names(self) -> tuple[str, ...]:
+        """The name of each input."""
+        return tuple(self.nodes[place].name for place in self.inputs)
+
+    @functools.cached_property
+    def entrance(self) -> Entrance:
+        """What the network's own layers do with its inputs."""
+        return Entrance.of(self.nodes)
+
+    @functools.cached_property
+    def largest_output(self) -> int:
+        """The most numbers that a layer puts out for one example; shapes with open sizes are left out."""
+        return max((count(shape) for shape in self._shapes if None not in shape), default=0)
 
     def init(self, key: jax.Array) -> tuple[Tree, Tree]:
         """Return ``(params, state)``: for each layer that has any, its arrays by name."""

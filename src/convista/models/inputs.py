@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,27 @@ from convista.layers.inference import Node
 from convista.shapes import count, times
 
 _ROWS_LOOKED_AT = 1024
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """What a network's own layers do with its inputs; found once for a network, for every ``predict`` asks.
+
+    Args:
+        rescaling: The first node that scales its input, if there is one.
+        normalizes: Whether the first layer brings its inputs to mean 0 and variance 1 itself.
+        augmenting: The augmenting layers that see the inputs as they come.
+    """
+
+    rescaling: Node | None
+    normalizes: bool
+    augmenting: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, nodes: Sequence[Node]) -> Entrance:
+        """Return the entrance of a network."""
+        rescaling = next((node for node in nodes if isinstance(node.layer, Rescaling)), None)
+        return cls(rescaling, _begins_with_normalization(nodes), tuple(_in_front(nodes)))
 
 
 def arranged(x: Any, expected: Sequence[Shape | None], names: Sequence[str] = ()) -> Any:
@@ -127,29 +150,31 @@ def _shape_fix(shape: tuple[int, ...], expected: Shape, name: str) -> str | None
     return None
 
 
-def check_values(x: Any, nodes: Sequence[Node], scaled: bool, name: str = "x") -> None:
+def check_values(x: Any, entrance: Entrance, scaled: bool, name: str = "x") -> None:
     """Check that the numbers can be meant for this model.
 
     Args:
         x: A batch.
-        nodes: The model's nodes.
+        entrance: What the model does with it first.
         scaled: Whether the model's preprocessing scales integers.
         name: What to call the batch.
 
     Raises:
         DataError: NaN or infinite values; pixels 0…255 for a model that nothing scales; values 0…1 for one that scales.
     """
-    _check_finite(np.asarray(x), name)
-    rows = np.asarray(x[:_ROWS_LOOKED_AT])
-    rescaled = rescales(nodes)
-    if rescaled and rows.dtype.kind == "f" and rows.size and 0 < rows.max() <= 1 and rows.min() >= 0:
-        _refuse_scaled_twice(rows, nodes, name)
-    pixels = rows.dtype == np.uint8 or (rows.dtype.kind in "iu" and rows.ndim == 4)
-    if pixels and rows.size and rows.max() > 1 and not scaled and not rescaled:
+    values = np.asarray(x)
+    if values.dtype.kind not in "iuf" or not values.size:
+        return
+    rows = values[:_ROWS_LOOKED_AT]
+    low, high = rows.min(), rows.max()
+    if rows.dtype.kind == "f":
+        _check_finite(values, low, high, name)
+        _check_float_values(rows, low, high, entrance, name)
+    elif (rows.dtype == np.uint8 or rows.ndim == 4) and high > 1 and not scaled and entrance.rescaling is None:
         raise DataError(
             "pictures given as whole numbers 0…255 need a scale, or training is slow and poor",
             where=name,
-            received=f"dtype {rows.dtype}, values {rows.min()}…{rows.max()}",
+            received=f"dtype {rows.dtype}, values {low}…{high}",
             fix="Put Rescaling(1 / 255) first in the model, or "
             + (
                 "set model.preprocessing = convista.Preprocessing(scale=1 / 255)"
@@ -157,30 +182,31 @@ def check_values(x: Any, nodes: Sequence[Node], scaled: bool, name: str = "x") -
                 else f"pass {_variable(name)}.astype('float32') / 255"
             ),
         )
-    if _float_pictures(rows) and not rescaled and not _begins_with_normalization(nodes):
+
+
+def _check_float_values(rows: np.ndarray, low: Any, high: Any, entrance: Entrance, name: str) -> None:
+    if entrance.rescaling is not None:
+        if low >= 0 and 0 < high <= 1:
+            _refuse_scaled_twice(rows, entrance.rescaling, name)
+        return
+    pictures = rows.ndim == 4 and rows.shape[-1] in (1, 3, 4)
+    if pictures and low >= 0 and 127 < high <= 255 and not entrance.normalizes:
         raise DataError(
             "pictures given as floats 0…255 need a scale, or training is slow and poor",
             where=name,
-            received=f"dtype {rows.dtype}, values {rows.min():g}…{rows.max():g}",
+            received=f"dtype {rows.dtype}, values {low:g}…{high:g}",
             fix=f"Pass {_variable(name)} / 255, or put Rescaling(1 / 255) first in the model; Rescaling(1) if so meant",
         )
 
 
-def _float_pictures(rows: np.ndarray) -> bool:
-    pictures = rows.dtype.kind == "f" and rows.ndim == 4 and rows.shape[-1] in (1, 3, 4) and rows.size > 0
-    return pictures and rows.min() >= 0 and 127 < rows.max() <= 255
-
-
 def _begins_with_normalization(nodes: Sequence[Node]) -> bool:
-    """Whether the first layer brings its inputs to mean 0 and variance 1 itself."""
     return any(
         isinstance(node.layer, BatchNormalization) and any(not nodes[place].inputs for place in node.inputs)
         for node in nodes
     )
 
 
-def in_front(nodes: Sequence[Node]) -> list[Any]:
-    """Return the augmenting layers that see the inputs as they come."""
+def _in_front(nodes: Sequence[Node]) -> list[Any]:
     raw = {place for place, node in enumerate(nodes) if not node.inputs}
     found = []
     for place, node in enumerate(nodes):
@@ -222,10 +248,10 @@ def check_value_ranges(layers: Sequence[Any], x: Any, scale: float | None, name:
             )
 
 
-def _check_finite(values: np.ndarray, name: str) -> None:
-    if values.dtype.kind != "f":
-        return
-    for first in range(0, len(values), _ROWS_LOOKED_AT):
+def _check_finite(values: np.ndarray, low: Any, high: Any, name: str) -> None:
+    """Check all values; the first rows lie between ``low`` and ``high``, which are NaN if one of them is."""
+    start = _ROWS_LOOKED_AT if math.isfinite(low) and math.isfinite(high) else 0
+    for first in range(start, len(values), _ROWS_LOOKED_AT):
         rows = values[first : first + _ROWS_LOOKED_AT]
         if not np.isfinite(rows).all():
             bad = np.argwhere(~np.isfinite(rows))[0]
@@ -238,17 +264,11 @@ def _check_finite(values: np.ndarray, name: str) -> None:
             )
 
 
-def rescales(nodes: Sequence[Node]) -> bool:
-    """Whether the network scales its inputs itself."""
-    return any(isinstance(node.layer, Rescaling) for node in nodes)
-
-
-def _refuse_scaled_twice(rows: np.ndarray, nodes: Sequence[Node], name: str) -> None:
-    first = next(node for node in nodes if isinstance(node.layer, Rescaling))
-    if isinstance(first.layer, Rescaling) and first.layer.scale <= 1 / 100 and first.layer.offset == 0:
+def _refuse_scaled_twice(rows: np.ndarray, node: Node, name: str) -> None:
+    if isinstance(node.layer, Rescaling) and node.layer.scale <= 1 / 100 and node.layer.offset == 0:
         raise DataError(
-            f"Rescaling {first.name!r} expects values 0…255 and divides them once more",
+            f"Rescaling {node.name!r} expects values 0…255 and divides them once more",
             where=name,
             received=f"dtype {rows.dtype}, values {rows.min():g}…{rows.max():g}",
-            fix=f"Pass the raw pictures, or take {first.name!r} out of the model",
+            fix=f"Pass the raw pictures, or take {node.name!r} out of the model",
         )

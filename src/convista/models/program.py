@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,11 @@ from convista.ops import activation as activations
 from convista.ops.block import block
 from convista.ops.convolution import ConvolutionGeometry
 from convista.ops.pooling import PoolingGeometry
+
+# Kernels with as many numbers for each of one example's output are not multiplied by a normalisation's factors in each
+# call. ResNet-18 on 32×32 takes 17 ms with all its normalisations behind, 52 with all of them in the kernels, for one
+# picture; 45 and 79 ms for four, 181 and 237 for 16, and the same for 64 (medians of turns, 2 cores, AVX-512).
+_LARGE_KERNEL = 16
 
 Convolution = Conv1D | Conv2D | Conv3D
 MaxPooling = MaxPooling1D | MaxPooling2D | MaxPooling3D
@@ -51,17 +57,34 @@ class Block:
 
     def apply(self, params: Mapping[str, Variables], state: Mapping[str, Variables], x: jax.Array) -> jax.Array:
         """Return what the last node gives for what the first one takes."""
-        kernel, bias = self._weights(params, state)
         window = self.convolution.window
         geometry = ConvolutionGeometry(
             window.strides, window.pads(x.shape[1:-1]), window.dilation, self.convolution.groups
         )
+        if self._keeps_kernel(params[self.names[0]]["kernel"], x, geometry):
+            return self._apply_kept(params, state, x, geometry)
+        kernel, bias = self._weights(params, state)
         pooling = None
         if self.pooling is not None:
             cells = self.pooling.window
             sizes = geometry.outputs(x.shape[1:-1], kernel.shape[:-2])
             pooling = PoolingGeometry(cells.size, cells.strides, cells.pads(sizes))
         return block(x, kernel, bias, geometry, pooling, relu=self.relu)
+
+    def _keeps_kernel(self, kernel, x, geometry):
+        # The same for every size of a batch, so that answers do not depend on it.
+        outputs = math.prod(geometry.outputs(x.shape[1:-1], kernel.shape[:-2])) * kernel.shape[-1]
+        return self.normalization is not None and x.dtype == jnp.float32 and kernel.size > _LARGE_KERNEL * outputs
+
+    def _apply_kept(self, params, state, x, geometry):
+        name, following = self.names
+        kernel = params[name]["kernel"]
+        bias = params[name].get("bias", jnp.zeros(kernel.shape[-1:], kernel.dtype))
+        y = block(x, kernel, bias, geometry, None, relu=False)
+        if self.normalization is not None and following is not None:
+            learned, kept = params.get(following, {}), state[following]
+            y, _ = self.normalization.apply(learned, kept, y, training=False, key=None, relu=self.relu)
+        return y if self.pooling is None else self.pooling.apply({}, {}, y, training=False, key=None)[0]
 
     def _weights(self, params, state):
         """Return kernel and bias; a normalisation that no longer moves is a part of them."""

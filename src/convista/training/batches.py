@@ -86,6 +86,18 @@ def examples(x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[in
         DataError: The lengths differ, or there are no examples.
         ArgumentError: A weight is negative or not a number, or ``class_weight`` names no class.
     """
+    x, y, size = _aligned(x, y)
+    return Examples(x, y, _weights(size, y, sample_weight, class_weight))
+
+
+def inputs(x: Any) -> tuple[Any, int]:
+    """Return inputs alone as arrays, and how many examples they are; checked as in :func:`examples`."""
+    x, _, size = _aligned(x, None)
+    return x, size
+
+
+def _aligned(x: Any, y: Any) -> tuple[Any, Any, int]:
+    """Return arrays of equal length and that length."""
     x = tuple(as_array(item, "x") for item in x) if isinstance(x, tuple) else as_array(x, "x")
     y = None if y is None else as_array(y, "y")
     first = x[0] if isinstance(x, tuple) and x else x
@@ -100,7 +112,7 @@ def examples(x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[in
                 received=f"x with {size} rows, {name} of shape {tuple(array.shape)}",
                 fix="Check that pictures and labels come from the same split",
             )
-    return Examples(x, y, _weights(size, y, sample_weight, class_weight))
+    return x, y, size
 
 
 def _weights(size: int, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None) -> np.ndarray:
@@ -185,24 +197,39 @@ def split(data: Examples, validation_split: float) -> tuple[Examples, Examples |
 
 def padded(data: Examples, size: int) -> Batch:
     """Return a batch of ``size`` rows; rows beyond the data repeat the first and have mask 0."""
-    missing = size - data.size
     mask = np.zeros(size, np.float32)
     mask[: data.size] = 1
-
-    def fill(array):
-        if missing == 0:
-            return array
-        array = np.asarray(array)
-        return np.concatenate([array, np.broadcast_to(array[:1], (missing, *array.shape[1:]))])
-
-    filled = jax.tree.map(fill, data)
+    filled = jax.tree.map(lambda array: _filled(array, size), data)
     return Batch(filled.x, filled.y, filled.weight, mask)
+
+
+def _filled(array: Any, size: int) -> Any:
+    missing = size - len(array)
+    if missing == 0:
+        return array
+    array = np.asarray(array)
+    return np.concatenate([array, np.broadcast_to(array[:1], (missing, *array.shape[1:]))])
 
 
 def in_order(data: Examples, batch_size: int) -> Iterator[Batch]:
     """Yield the examples in their order, in batches of one size; the last one is filled up."""
     for first in range(0, data.size, batch_size):
         yield padded(data.part(first, min(first + batch_size, data.size)), batch_size)
+
+
+def inputs_in_order(x: Any, size: int, batch_size: int) -> Iterator[Any]:
+    """Yield the rows of inputs alone, as :func:`in_order` does those of examples.
+
+    Args:
+        x: One array ``(N, …)`` or a tuple of such arrays.
+        size: ``N``.
+        batch_size: Rows of each batch.
+    """
+
+    def batch(first):
+        return jax.tree.map(lambda array: _filled(array[first : first + batch_size], batch_size), x)
+
+    return iter((x,)) if size == batch_size else map(batch, range(0, size, batch_size))
 
 
 def is_stream(x: Any) -> bool:

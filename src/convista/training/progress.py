@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TextIO
 
 from convista.errors import ArgumentError
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _SECONDS_BETWEEN_REDRAWS = 0.1
+# What a bar may rest while slow steps run, several in one compiled call; and how long such a call may be where nobody
+# looks, which is also how much an interruption can lose.
+_SECONDS_AT_REST = 1.0
+_SECONDS_OF_SILENCE = 5.0
 _WIDEST_BAR = 30
 _NARROWEST_BAR = 6
 
@@ -29,7 +33,12 @@ class Progress(Protocol):
     The loop calls ``begin`` once, then for each epoch ``epoch_begin``, ``update`` any number of times and
     ``epoch_end``, and ``end`` in a ``finally``, so that the cursor comes back after an error or Ctrl-C as well.
     ``end`` may be called twice.
+
+    Attributes:
+        longest_wait: Seconds that may pass without an update: few where something moves meanwhile.
     """
+
+    longest_wait: ClassVar[float]
 
     def begin(self, epochs: int, steps_per_epoch: int | None, examples: int | None) -> None:
         """Start. `steps_per_epoch` and `examples` (per epoch) are None where nobody knows, as with a generator."""
@@ -90,6 +99,8 @@ def make_progress(verbose: int | str | bool = "auto", stream: TextIO | None = No
 @dataclass(frozen=True)
 class Silent:
     """Draws nothing."""
+
+    longest_wait: ClassVar[float] = _SECONDS_OF_SILENCE
 
     def begin(self, epochs: int, steps_per_epoch: int | None, examples: int | None) -> None:
         pass
@@ -203,6 +214,7 @@ class Lines:
 
     stream: TextIO
     clock: Callable[[], float] = time.perf_counter
+    longest_wait: ClassVar[float] = _SECONDS_OF_SILENCE
 
     def __post_init__(self) -> None:
         self._pace = Pace(self.clock)
@@ -235,6 +247,7 @@ class NotebookLine:
 
     stream: TextIO
     clock: Callable[[], float] = time.perf_counter
+    longest_wait: ClassVar[float] = _SECONDS_AT_REST
 
     def __post_init__(self) -> None:
         self._pace = Pace(self.clock)
@@ -284,6 +297,8 @@ class Bar:
         console: The rich console to draw on.
         clock: Returns seconds.
     """
+
+    longest_wait: ClassVar[float] = _SECONDS_AT_REST
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.perf_counter):
         self.console = console

@@ -178,5 +178,5 @@ def prepared(model: Model, x: np.ndarray) -> np.ndarray:
 
 def answers(model: Model, sample: Sample) -> np.ndarray:
     """Return what a classifier says about examples, as probabilities (n, C); values are taken as they are."""
-    data = batches.examples(sample.x, None)
-    return class_probabilities(model, np.asarray(model._predict_arrays(data, min(256, data.size))))
+    x, size = batches.inputs(sample.x)
+    return class_probabilities(model, np.asarray(model._predict_arrays(x, size, min(256, size))))

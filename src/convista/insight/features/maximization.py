@@ -26,7 +26,6 @@ from convista.insight.features.scales import Scale
 from convista.insight.inspection import check_one_input, ending_at, inspected, place_of, program
 from convista.layers.activation import ELU, GELU, Activation, LeakyReLU, PReLU, ReLU, SiLU, Softmax
 from convista.models.graph import Graph
-from convista.models.inputs import rescales
 from convista.shapes import times
 
 if TYPE_CHECKING:
@@ -394,7 +393,7 @@ def _range(model: Model, given: Any) -> tuple[float, float]:
         return float(pair[0]), float(pair[1])
     if model.preprocessing is not None and model.preprocessing.scale is not None:
         return 0.0, 255 * model.preprocessing.scale
-    if rescales(model.graph.nodes):
+    if model.graph.entrance.rescaling is not None:
         return 0.0, 255.0
     raise ArgumentError(
         "a picture stays in the range of the inputs",
