@@ -111,11 +111,20 @@ ConvolutionGeometry plane(int64_t batch, int64_t in, int64_t channels, int64_t f
   return g;
 }
 
+// Without tiles the products take ten times as long.
+#if defined(__AMX_BF16__)
+constexpr int kTimes = 1;
+#else
+constexpr int kTimes = 4;
+#endif
+
 void check_shapes() {
   unsigned seed = 1;
   for (int64_t in : {1, 3, 31, 32, 33, 64})
-    for (int64_t out : {1, 15, 16, 17, 33, 48}) check_geometry(plane(3, 4, in, out, 3, 1, 1), seed % 4, seed), ++seed;
-  for (int64_t batch : {1, 2, 15, 16, 17, 31, 32, 33, 49, 65}) check_geometry(plane(batch, 4, 20, 24, 3, 1, 1), seed % 4, seed), ++seed;
+    for (int64_t out : {1, 15, 16, 17, 33, 48})
+      if (++seed % kTimes == 0) check_geometry(plane(3, 4, in, out, 3, 1, 1), seed / kTimes % 4, seed);
+  for (int64_t batch : {1, 2, 15, 16, 17, 31, 32, 33, 49, 65})
+    if (++seed % kTimes == 0) check_geometry(plane(batch, 4, 20, 24, 3, 1, 1), seed / kTimes % 4, seed);
   check_geometry(plane(33, 9, 8, 16, 3), 0, 101);
   check_geometry(plane(5, 13, 32, 64, 3, 2, 1), 1, 102);
   check_geometry(plane(2, 4, 300, 290, 3, 1, 1), 3, 103);  // portions of the depth, parts of the channels
@@ -262,7 +271,7 @@ int main(int count, char** arguments) {
 #endif
   check_parts();
   check_shapes();
-  check_random(count > 1 ? std::atoi(arguments[1]) : 100);
+  check_random((count > 1 ? std::atoi(arguments[1]) : 100) / kTimes);
   check_pooled();
   check_strange();
   check_choice();
