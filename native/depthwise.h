@@ -29,7 +29,6 @@ struct DepthwisePlan {
   DepthwisePlace* places[2];  // of the rows: axes 0 and 1
   int64_t line_products;      // of one row of the target, about
   int64_t lines() const { return batch * target[0] * target[1]; }
-  int64_t most_rows() const { return kernel[0] * kernel[1]; }
   int64_t source_line() const { return source[2] * source_pixel; }
   int64_t source_image() const { return source[0] * source[1] * source_line(); }
 };
@@ -70,29 +69,38 @@ inline DepthwisePlan depthwise_plan(const ConvolutionGeometry& g, bool forward, 
   return plan;
 }
 
-// The rows of a picture that meet rows of the weights; `tap` floats between two kernel elements.
-template <typename Weight>
-int64_t list_depthwise_rows(const DepthwisePlan& plan, const DepthwisePlace& outer, const DepthwisePlace& inner, const float* image,
-                            Weight* weights, int64_t tap, DepthwiseRow<Weight>* rows) {
-  const int64_t line = plan.source_line(), row_weights = plan.kernel[2] * tap;
-  int64_t count = 0;
-  for (int64_t t0 = 0; t0 < outer.taps; ++t0) {
-    const float* plane = image + (outer.source + t0 * outer.tap_step) * plan.source[1] * line;
-    Weight* part = weights + (outer.element + t0 * outer.element_step) * plan.kernel[1] * row_weights;
-    for (int64_t t1 = 0; t1 < inner.taps; ++t1)
-      rows[count++] = {plane + (inner.source + t1 * inner.tap_step) * line, part + (inner.element + t1 * inner.element_step) * row_weights};
-  }
-  return count;
+// A row of the target: what it meets along the axes 0 and 1, and its picture in the source.
+struct DepthwiseTarget {
+  int64_t number;  // counted over all pictures
+  const DepthwisePlace *outer, *inner;
+  const float* image;
+};
+
+inline int64_t depthwise_pace(const GatherAxis& columns) {
+  return columns.tap_step == 1 && columns.source_step <= 2 ? columns.source_step : 0;
 }
 
-// The part of a row that the residue class of its columns makes; `count` rows, `tap` floats between two kernel elements.
+// The runs of one residue class of columns; `tap` floats between two kernel elements.
 template <typename Weight>
-DepthwiseLine<Weight> depthwise_columns(const DepthwisePlan& plan, const DepthwiseRow<Weight>* rows, int64_t count, int64_t tap, int64_t residue) {
-  const GatherAxis& axis = plan.columns[residue];
-  const auto* end = axis.taps > 0 ? rows + count : rows;
-  const auto* fresh = residue == 0 ? rows + larger(0, end - rows - plan.row_step) : end;
-  return {rows, end, fresh, axis.source_start, axis.source_step, axis.tap_step, plan.source[2], axis.taps, axis.kernel_start * tap,
-          axis.kernel_step * tap, plan.channels, plan.source_pixel, plan.times};
+DepthwiseLine<Weight> depthwise_line(const DepthwisePlan& plan, const DepthwiseTarget& target, const GatherAxis& columns, Weight* weights,
+                                     int64_t tap, DepthwiseRun<Weight>* runs) {
+  const DepthwisePlace &outer = *target.outer, &inner = *target.inner;
+  const int64_t line = plan.source_line(), pace = depthwise_pace(columns), most = pace > 0 ? kRunTaps : 1;
+  auto* end = runs;
+  for (int64_t t0 = 0; t0 < outer.taps; ++t0)
+    for (int64_t t1 = 0; t1 < inner.taps; ++t1) {
+      const int64_t plane = outer.source + t0 * outer.tap_step, row = plane * plan.source[1] + inner.source + t1 * inner.tap_step;
+      const int64_t element = (outer.element + t0 * outer.element_step) * plan.kernel[1] + inner.element + t1 * inner.element_step;
+      Weight* from = weights + (element * plan.kernel[2] + columns.kernel_start) * tap;
+      for (int64_t t2 = 0; t2 < columns.taps; t2 += most)
+        *end++ = {target.image + row * line, from + t2 * columns.kernel_step * tap, columns.source_start + t2 * columns.tap_step,
+                  smaller(most, columns.taps - t2)};
+    }
+  const bool any = end > runs;
+  const int64_t fresh = any ? smaller(inner.taps, plan.row_step) : 0;
+  return {runs, end, pace, columns.source_step, plan.source[2], any ? runs->first : 0, any ? (end - 1)->first + (end - 1)->taps - 1 : 0,
+          columns.kernel_step * tap, plan.channels, plan.source_pixel, plan.times,
+          any ? (end - 1)->source - (fresh - 1) * inner.tap_step * line : target.image, fresh, inner.tap_step * line};
 }
 
 // Rows of the target per task: enough that a task is worth its start, and few enough that all threads have work.
@@ -104,17 +112,14 @@ inline int64_t lines_per_task(const DepthwisePlan& plan) {
 
 inline int64_t depthwise_tasks(const DepthwisePlan& plan) { return divide_up(plan.lines(), lines_per_task(plan)); }
 
-// Calls visit(line, rows, their number) for rows of the target, counted over all pictures.
-template <typename Weight, typename Visit>
-void visit_lines(const DepthwisePlan& plan, int64_t begin, int64_t end, const float* source, Weight* weights, int64_t tap, Workers& workers,
-                 const Visit& visit) {
-  using Row = DepthwiseRow<Weight>;
-  auto* rows = static_cast<Row*>(workers.scratch(1, static_cast<size_t>(plan.most_rows()) * sizeof(Row)));
+// Calls visit(target) for rows of the target.
+template <typename Visit>
+void visit_targets(const DepthwisePlan& plan, const float* source, int64_t begin, int64_t end, const Visit& visit) {
   if (begin >= end) return;
   int64_t b = begin % plan.target[1], a = begin / plan.target[1] % plan.target[0];
   const float* image = source + begin / plan.target[1] / plan.target[0] * plan.source_image();
-  for (int64_t line = begin; line < end; ++line) {
-    visit(line, rows, list_depthwise_rows(plan, plan.places[0][a], plan.places[1][b], image, weights, tap, rows));
+  for (int64_t number = begin; number < end; ++number) {
+    visit(DepthwiseTarget{number, plan.places[0] + a, plan.places[1] + b, image});
     if (++b < plan.target[1]) continue;
     b = 0;
     if (++a < plan.target[0]) continue;
@@ -123,12 +128,26 @@ void visit_lines(const DepthwisePlan& plan, int64_t begin, int64_t end, const fl
   }
 }
 
+template <typename Weight>
+DepthwiseRun<Weight>* run_memory(const DepthwisePlan& plan, Workers& workers) {
+  const int64_t most = plan.kernel[0] * plan.kernel[1] * plan.kernel[2];
+  return static_cast<DepthwiseRun<Weight>*>(workers.scratch(1, static_cast<size_t>(most) * sizeof(DepthwiseRun<Weight>)));
+}
+
+struct DepthwiseOutput {
+  const float* bias;
+  bool relu;
+};
+
 template <typename Channels>
-void depthwise_row(const DepthwisePlan& plan, const DepthwiseRow<const float>* rows, int64_t count, const float* bias, bool relu, float* target) {
+void depthwise_row(const DepthwisePlan& plan, const DepthwiseTarget& target, const float* w, const DepthwiseOutput& output,
+                   DepthwiseRun<const float>* runs, float* to) {
   for (int64_t residue = 0; residue < plan.classes; ++residue) {
-    const GatherAxis& axis = plan.columns[residue];
-    const DepthwiseSums sums{target + axis.target_start * plan.channels, axis.target_step * plan.channels, bias, relu};
-    depthwise_line<Channels>(depthwise_columns(plan, rows, count, plan.channels, residue), sums, axis.positions);
+    const GatherAxis& columns = plan.columns[residue];
+    auto line = depthwise_line(plan, target, columns, w, plan.channels, runs);
+    if (residue > 0) line.fresh_rows = 0;
+    const DepthwiseSums sums{to + columns.target_start * plan.channels, columns.target_step * plan.channels, output.bias, output.relu};
+    depthwise_strips<Channels>(line, sums, columns.positions);
   }
 }
 
@@ -140,11 +159,12 @@ inline void depthwise_forward(const ConvolutionGeometry& g, const float* x, cons
   const DepthwisePlan plan = depthwise_plan(g, true, memory);
   const int64_t lines = lines_per_task(plan), length = plan.target[2] * plan.channels;
   workers.run(static_cast<int>(depthwise_tasks(plan)), [&](int task) {
-    visit_lines(plan, task * lines, smaller((task + 1) * lines, plan.lines()), x, w, plan.channels, workers,
-                [&](int64_t line, const auto* rows, int64_t count) {
-                  if (plan.times == 1) return depthwise_row<OwnChannels>(plan, rows, count, bias, relu, y + line * length);
-                  depthwise_row<RepeatedChannels>(plan, rows, count, bias, relu, y + line * length);
-                });
+    auto* runs = run_memory<const float>(plan, workers);
+    visit_targets(plan, x, task * lines, smaller((task + 1) * lines, plan.lines()), [&](const DepthwiseTarget& target) {
+      float* to = y + target.number * length;
+      if (plan.times == 1) return depthwise_row<OwnChannels>(plan, target, w, {bias, relu}, runs, to);
+      depthwise_row<RepeatedChannels>(plan, target, w, {bias, relu}, runs, to);
+    });
   });
 }
 
@@ -178,11 +198,12 @@ inline void depthwise_input_gradient(const ConvolutionGeometry& g, const float* 
   const int64_t lines = lines_per_task(plan), wide = plan.target[2] * plan.channels, length = wide / plan.times;
   workers.run(static_cast<int>(depthwise_tasks(plan)), [&](int task) {
     float* own = plan.times > 1 ? static_cast<float*>(workers.scratch(2, static_cast<size_t>(wide + 2 * kWidth) * sizeof(float))) : nullptr;
-    visit_lines(plan, task * lines, smaller((task + 1) * lines, plan.lines()), dy, w, plan.channels, workers,
-                [&](int64_t line, const auto* rows, int64_t count) {
-                  depthwise_row<OwnChannels>(plan, rows, count, nullptr, false, own ? own : dx + line * length);
-                  if (own) add_repeated_channels(own, plan.times, length, dx + line * length);
-                });
+    auto* runs = run_memory<const float>(plan, workers);
+    visit_targets(plan, dy, task * lines, smaller((task + 1) * lines, plan.lines()), [&](const DepthwiseTarget& target) {
+      float* to = dx + target.number * length;
+      depthwise_row<OwnChannels>(plan, target, w, {nullptr, false}, runs, own ? own : to);
+      if (own) add_repeated_channels(own, plan.times, length, to);
+    });
   });
 }
 
@@ -209,13 +230,13 @@ inline void depthwise_slice(const DepthwisePlan& plan, const DepthwiseSlices& sl
   float* bias_sums = slices.bias_sums ? slices.bias_sums + slice * slices.width : nullptr;
   std::memset(sums, 0, static_cast<size_t>(slices.size) * sizeof(float));
   if (bias_sums) std::memset(bias_sums, 0, static_cast<size_t>(slices.width) * sizeof(float));
-  visit_lines(plan, plan.lines() * slice / slices.count, plan.lines() * (slice + 1) / slices.count, x, sums, slices.width, workers,
-              [&](int64_t number, const auto* rows, int64_t count) {
-                const auto line = depthwise_columns(plan, rows, count, slices.width, 0);
-                const DepthwiseProducts products{dy + number * length, pixel, bias_sums};
-                if (plan.times == 1) return depthwise_line<OwnChannels>(line, products, plan.target[2]);
-                depthwise_line<RepeatedChannels>(line, products, plan.target[2]);
-              });
+  auto* runs = run_memory<float>(plan, workers);
+  visit_targets(plan, x, plan.lines() * slice / slices.count, plan.lines() * (slice + 1) / slices.count, [&](const DepthwiseTarget& target) {
+    const auto line = depthwise_line(plan, target, plan.columns[0], sums, slices.width, runs);
+    const DepthwiseProducts products{dy + target.number * length, pixel, bias_sums};
+    if (plan.times == 1) return depthwise_strips<OwnChannels>(line, products, plan.target[2]);
+    depthwise_strips<RepeatedChannels>(line, products, plan.target[2]);
+  });
 }
 
 inline void depthwise_kernel_gradient(const ConvolutionGeometry& g, const float* x, const float* dy, float* dw, float* dbias, Workers& workers) {

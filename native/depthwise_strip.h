@@ -5,22 +5,27 @@
 
 namespace convista::CONVISTA_TARGET {
 
-// A row of the source that meets a row of the kernel; both begin at column 0, channel 0.
+// Up to three neighbouring taps of a row of the kernel, and the row of the source that they meet, from its column 0 on. Position p
+// reads columns first + p·step, and for the next taps those behind it.
 template <typename Weight>
-struct DepthwiseRow {
+struct DepthwiseRun {
   const float* source;
   Weight* weights;
+  int64_t first, taps;
 };
 
-// What strips of a row have in common. In columns: position p and tap t read start + p·step + t·tap_step.
+// What strips of a row have in common.
 template <typename Weight>
 struct DepthwiseLine {
-  const DepthwiseRow<Weight>*rows, *end;
-  const DepthwiseRow<Weight>* fresh;  // from here on, rows that the line before did not read
-  int64_t start, step, tap_step, columns;
-  int64_t taps, weight_start, weight_step;  // of the kernel row; the weights of tap t lie at weight_start + t·weight_step
+  const DepthwiseRun<Weight>*runs, *end;
+  int64_t pace;                    // 1 or 2: the step, where taps are neighbours; 0: any step, and runs of one tap
+  int64_t step, columns;
+  int64_t first, last;             // the least and the greatest column that position 0 reads
+  int64_t weight_step;             // floats between the weights of two taps
   int64_t channels, source_pixel;  // of the target; floats between two columns of the source
   int64_t times;                   // target channels per source channel
+  const float* fresh;              // rows of the source that the line before did not read
+  int64_t fresh_rows, fresh_step;
 };
 
 // How far ahead of its use memory is asked for.
@@ -57,9 +62,13 @@ struct RepeatedChannels {
   Vector from(const float* pixel) const { return __builtin_shuffle(load_lanes(pixel + channel, lanes), places); }
 };
 
-// Calls use(position, tap, value) for the products of `Taps` neighbouring taps with a strip. `column`, of the first input, may lie
-// outside the row where `Checked`. Step 0: any steps, one tap.
-template <int Taps, int Positions, int Step, bool Checked, typename Channels, typename Use>
+// Which inputs of a strip may lie outside the row: the first and the last one, as a rule, where the kernel is 3 wide. Checking them
+// all takes a third more time, and strips without any check gain nothing beside these.
+enum class Outside { ends, any };
+
+// Calls use(position, tap, value) for the products of `Taps` neighbouring taps with a strip. `column` is that of the first input.
+// Step 0: any steps, one tap.
+template <int Taps, int Positions, int Step, Outside Where, typename Channels, typename Use>
 inline __attribute__((always_inline)) void visit_inputs(const float* source, int64_t column, int64_t step, int64_t columns, int64_t pixel,
                                                         const Channels& channels, const Use& use) {
   static_assert(Step > 0 || Taps == 1);
@@ -69,7 +78,8 @@ inline __attribute__((always_inline)) void visit_inputs(const float* source, int
   CONVISTA_UNROLL
   for (int j = 0; j < kInputs; ++j, column += stride, from += stride * pixel) {
     if (Taps < Step && j % kStep >= Taps) continue;
-    if (Checked && static_cast<uint64_t>(column) >= static_cast<uint64_t>(columns)) continue;
+    const bool checked = Where == Outside::any || j == 0 || j == kInputs - 1;
+    if (checked && static_cast<uint64_t>(column) >= static_cast<uint64_t>(columns)) continue;
     Vector value = channels.from(from);
     keep(value);
     CONVISTA_UNROLL
@@ -83,30 +93,34 @@ struct Count {
   static constexpr int kValue = Number;
 };
 
-// Calls part(Count, first tap) for up to four taps at a time.
-template <int Step, typename Part>
-inline __attribute__((always_inline)) void visit_taps(int64_t taps, const Part& part) {
-  int64_t tap = 0;
-  if constexpr (Step == 0) {
-    for (; tap < taps; ++tap) part(Count<1>(), tap);
-  } else {
-    for (; taps - tap > 4; tap += 4) part(Count<4>(), tap);
-    switch (taps - tap) {
-      case 4: return part(Count<4>(), tap);
-      case 3: return part(Count<3>(), tap);
-      case 2: return part(Count<2>(), tap);
-      case 1: return part(Count<1>(), tap);
+constexpr int64_t kRunTaps = 3;
+
+// Calls part(Count, run).
+template <int Step, typename Weight, typename Part>
+inline __attribute__((always_inline)) void visit_runs(const DepthwiseLine<Weight>& line, const Part& part) {
+  for (const auto* run = line.runs; run < line.end; ++run) {
+    if constexpr (Step == 0) {
+      part(Count<1>(), *run);
+    } else {
+      if (run->taps == 3) {
+        part(Count<3>(), *run);
+      } else if (run->taps == 2) {
+        part(Count<2>(), *run);
+      } else {
+        part(Count<1>(), *run);
+      }
     }
   }
 }
 
 // Asks for what lies behind the rows that the line before did not read.
-template <typename Weight>
-inline __attribute__((always_inline)) void fetch_rows(const DepthwiseLine<Weight>& line, int64_t column, int positions, int64_t channel) {
+template <int Positions, int Step, typename Weight>
+inline __attribute__((always_inline)) void fetch_rows(const DepthwiseLine<Weight>& line, int64_t position, int64_t channel) {
   if (channel % 16 != 0) return;  // asked for with the vector before
-  for (const auto* row = line.fresh; row < line.end; ++row) {
-    const float* from = row->source + column * line.source_pixel + channel;
-    for (int64_t j = 0; j < positions * line.step; ++j) fetch_ahead(from + j * line.source_pixel);
+  const float* from = line.fresh + position * line.step * line.source_pixel + channel;
+  for (int64_t row = 0; row < line.fresh_rows; ++row, from += line.fresh_step) {
+    CONVISTA_UNROLL
+    for (int j = 0; j < Positions * (Step == 0 ? 1 : Step); ++j) fetch_ahead(from + j * line.source_pixel);
   }
 }
 
@@ -124,34 +138,29 @@ struct DepthwiseSums {
   bool relu;
 };
 
-// `live`: how many of the positions exist.
-template <int Positions, int Step, bool Checked, typename Channels>
+// `live`: how many of the positions exist; all of them where only the ends may lie outside.
+template <int Positions, int Step, Outside Where, typename Channels>
 inline __attribute__((always_inline)) void strip_vector(const DepthwiseLine<const float>& line, const DepthwiseSums& result, int64_t position,
-                                                      int live, int64_t channel, int lanes) {
+                                                        int live, int64_t channel, int lanes) {
   const Channels channels(line.times, channel, lanes);
-  const int64_t column = line.start + position * line.step;
   float* target = result.target + position * result.pixel + channel;
   fetch_positions<Positions>(target, result.pixel, channel);
-  fetch_rows(line, column, Positions, channels.first());
+  fetch_rows<Positions, Step>(line, position, channels.first());
   const Vector start = result.bias ? load_lanes(result.bias + channel, lanes) : Vector{};
   Vector sums[Positions];
   CONVISTA_UNROLL
   for (int p = 0; p < Positions; ++p) sums[p] = start;
-  for (const auto* row = line.rows; row < line.end; ++row)
-    visit_taps<Step>(line.taps, [&](auto count, int64_t tap) __attribute__((always_inline)) {
-      constexpr int kTaps = decltype(count)::kValue;
-      Vector weights[kTaps];
-      const float* from = row->weights + line.weight_start + tap * line.weight_step + channel;
-      CONVISTA_UNROLL
-      for (int k = 0; k < kTaps; ++k) weights[k] = load_lanes(from + k * line.weight_step, lanes);
-      visit_inputs<kTaps, Positions, Step, Checked>(row->source, column + tap * line.tap_step, line.step, line.columns, line.source_pixel,
-                                                    channels, [&](int p, int k, Vector value) __attribute__((always_inline)) {
-                                                      sums[p] += value * weights[k];
-                                                    });
-    });
+  visit_runs<Step>(line, [&](auto count, const auto& run) __attribute__((always_inline)) {
+    constexpr int kTaps = decltype(count)::kValue;
+    Vector weights[kTaps];
+    CONVISTA_UNROLL
+    for (int k = 0; k < kTaps; ++k) weights[k] = load_lanes(run.weights + k * line.weight_step + channel, lanes);
+    visit_inputs<kTaps, Positions, Step, Where>(run.source, run.first + position * line.step, line.step, line.columns, line.source_pixel, channels,
+                                                [&](int p, int k, Vector value) __attribute__((always_inline)) { sums[p] += value * weights[k]; });
+  });
   CONVISTA_UNROLL
   for (int p = 0; p < Positions; ++p)
-    if (!Checked || p < live) store_lanes(target + p * result.pixel, result.relu ? relu_of(sums[p]) : sums[p], lanes);
+    if (Where == Outside::ends || p < live) store_lanes(target + p * result.pixel, result.relu ? relu_of(sums[p]) : sums[p], lanes);
 }
 
 struct DepthwiseProducts {
@@ -160,75 +169,84 @@ struct DepthwiseProducts {
   float* bias_sums;  // or null
 };
 
-// Adds to the sums that the rows' weights are: taps × padded channels.
-template <int Positions, int Step, bool Checked, typename Channels>
+// Adds to the sums that the runs' weights are: taps × padded channels.
+template <int Positions, int Step, Outside Where, typename Channels>
 inline __attribute__((always_inline)) void strip_vector(const DepthwiseLine<float>& line, const DepthwiseProducts& of, int64_t position, int live,
-                                                      int64_t channel, int lanes) {
+                                                        int64_t channel, int lanes) {
   const Channels channels(line.times, channel, lanes);
-  const int64_t column = line.start + position * line.step;
   const float* dy = of.dy + position * of.pixel + channel;
   fetch_positions<Positions>(dy, of.pixel, channel);
-  fetch_rows(line, column, Positions, channels.first());
+  fetch_rows<Positions, Step>(line, position, channels.first());
   Vector values[Positions];
   CONVISTA_UNROLL
-  for (int p = 0; p < Positions; ++p) values[p] = !Checked || p < live ? load_lanes(dy + p * of.pixel, lanes) : Vector{};
+  for (int p = 0; p < Positions; ++p) values[p] = Where == Outside::ends || p < live ? load_lanes(dy + p * of.pixel, lanes) : Vector{};
   if (of.bias_sums) {
     Vector sum = load(of.bias_sums + channel);
     CONVISTA_UNROLL
     for (int p = 0; p < Positions; ++p) sum += values[p];
     store(of.bias_sums + channel, sum);
   }
-  for (const auto* row = line.rows; row < line.end; ++row)
-    visit_taps<Step>(line.taps, [&](auto count, int64_t tap) __attribute__((always_inline)) {
-      constexpr int kTaps = decltype(count)::kValue;
-      Vector sums[kTaps];
-      float* to = row->weights + line.weight_start + tap * line.weight_step + channel;
-      CONVISTA_UNROLL
-      for (int k = 0; k < kTaps; ++k) sums[k] = load(to + k * line.weight_step);
-      visit_inputs<kTaps, Positions, Step, Checked>(row->source, column + tap * line.tap_step, line.step, line.columns, line.source_pixel,
-                                                    channels, [&](int p, int k, Vector value) __attribute__((always_inline)) {
-                                                      if (!Checked || p < live) sums[k] += value * values[p];
-                                                    });
-      CONVISTA_UNROLL
-      for (int k = 0; k < kTaps; ++k) store(to + k * line.weight_step, sums[k]);
-    });
-}
-
-template <int Positions, int Step, bool Checked, typename Channels, typename Weight, typename Result>
-void strip_vectors(DepthwiseLine<Weight> line, Result result, int64_t position, int live) {
-  int64_t channel = 0;
-  for (; channel + kWidth <= line.channels; channel += kWidth)
-    strip_vector<Positions, Step, Checked, Channels>(line, result, position, live, channel, kWidth);
-  if (channel < line.channels)
-    strip_vector<Positions, Step, Checked, Channels>(line, result, position, live, channel, static_cast<int>(line.channels - channel));
-}
-
-template <int Positions, int Step, typename Channels, typename Weight, typename Result>
-void depthwise_strip(const DepthwiseLine<Weight>& line, const Result& result, int64_t position, int live) {
-  const int64_t first = line.start + position * line.step;
-  const int64_t last = first + (Positions - 1) * line.step + (line.taps - 1) * line.tap_step;
-  if (live == Positions && first >= 0 && last < line.columns) {
-    strip_vectors<Positions, Step, false, Channels>(line, result, position, live);
-  } else {
-    strip_vectors<Positions, Step, true, Channels>(line, result, position, live);
-  }
+  visit_runs<Step>(line, [&](auto count, const auto& run) __attribute__((always_inline)) {
+    constexpr int kTaps = decltype(count)::kValue;
+    Vector sums[kTaps];
+    CONVISTA_UNROLL
+    for (int k = 0; k < kTaps; ++k) sums[k] = load(run.weights + k * line.weight_step + channel);
+    visit_inputs<kTaps, Positions, Step, Where>(run.source, run.first + position * line.step, line.step, line.columns, line.source_pixel, channels,
+                                                [&](int p, int k, Vector value) __attribute__((always_inline)) {
+                                                  if (Where == Outside::ends || p < live) sums[k] += value * values[p];
+                                                });
+    CONVISTA_UNROLL
+    for (int k = 0; k < kTaps; ++k) store(run.weights + k * line.weight_step + channel, sums[k]);
+  });
 }
 
 constexpr int kStripPositions = 8;
 
+// Masks cost AVX-512 nothing. Others have code of their own for the channels that fill no vector, one for all kinds of strips.
+constexpr bool kFreeMasks = kWidth == 16;
+
 template <int Step, typename Channels, typename Weight, typename Result>
-void depthwise_strips(const DepthwiseLine<Weight>& line, const Result& result, int64_t positions) {
-  int64_t position = 0;
-  for (; positions - position > 4; position += kStripPositions)
-    depthwise_strip<kStripPositions, Step, Channels>(line, result, position, static_cast<int>(smaller(positions - position, kStripPositions)));
-  if (position < positions) depthwise_strip<4, Step, Channels>(line, result, position, static_cast<int>(positions - position));
+void strip_rest(const DepthwiseLine<Weight>& line, const Result& result, int64_t position, int live, int64_t channel) {
+  strip_vector<kStripPositions, Step, Outside::any, Channels>(line, result, position, live, channel, static_cast<int>(line.channels - channel));
+}
+
+template <int Positions, int Step, Outside Where, typename Channels, typename Weight, typename Result>
+void strip_vectors(DepthwiseLine<Weight> line, Result result, int64_t position, int live) {
+  int64_t channel = 0;
+  const int64_t whole = kFreeMasks ? line.channels : line.channels / kWidth * kWidth;
+  for (; channel < whole; channel += kWidth)
+    strip_vector<Positions, Step, Where, Channels>(line, result, position, live, channel,
+                                                   kFreeMasks ? static_cast<int>(smaller(kWidth, line.channels - channel)) : kWidth);
+  if (channel < line.channels) strip_rest<Step, Channels>(line, result, position, live, channel);
+}
+
+// Strips of 8, one of 4 for a rest up to that. Where more than its ends may lie outside, a strip of 8 goes beyond the row.
+template <int Step, typename Channels, typename Weight, typename Result>
+void strips_of(const DepthwiseLine<Weight>& line, const Result& result, int64_t positions) {
+  constexpr int kMost = kStripPositions, kFew = kMost / 2;
+  const int64_t reach = Step == 0 ? line.step : 1;  // from one input to the next
+  for (int64_t position = 0; position < positions;) {
+    const int64_t left = positions - position, size = left <= kFew ? kFew : kMost;
+    const int64_t first = line.first + position * line.step, last = line.last + (position + size - 1) * line.step;
+    const bool ends = left >= size && first >= -reach && last < line.columns + reach;
+    if (!ends) {
+      strip_vectors<kMost, Step, Outside::any, Channels>(line, result, position, static_cast<int>(smaller(left, kMost)));
+      position += kMost;
+    } else if (size == kFew) {
+      strip_vectors<kFew, Step, Outside::ends, Channels>(line, result, position, kFew);
+      position += kFew;
+    } else {
+      strip_vectors<kMost, Step, Outside::ends, Channels>(line, result, position, kMost);
+      position += kMost;
+    }
+  }
 }
 
 template <typename Channels, typename Weight, typename Result>
-void depthwise_line(const DepthwiseLine<Weight>& line, const Result& result, int64_t positions) {
-  if (line.tap_step == 1 && line.step == 1) return depthwise_strips<1, Channels>(line, result, positions);
-  if (line.tap_step == 1 && line.step == 2) return depthwise_strips<2, Channels>(line, result, positions);
-  depthwise_strips<0, Channels>(line, result, positions);
+void depthwise_strips(const DepthwiseLine<Weight>& line, const Result& result, int64_t positions) {
+  if (line.pace == 1) return strips_of<1, Channels>(line, result, positions);
+  if (line.pace == 2) return strips_of<2, Channels>(line, result, positions);
+  strips_of<0, Channels>(line, result, positions);
 }
 
 }  // namespace convista::CONVISTA_TARGET
