@@ -28,10 +28,17 @@ struct DepthwisePlan {
   GatherAxis* columns;        // of each class
   DepthwisePlace* places[2];  // of the rows: axes 0 and 1
   int64_t line_products;      // of one row of the target, about
+  int64_t ahead;              // see fetch_ahead
   int64_t lines() const { return batch * target[0] * target[1]; }
   int64_t source_line() const { return source[2] * source_pixel; }
   int64_t source_image() const { return source[0] * source[1] * source_line(); }
 };
+
+// Where rows are shorter than that, the rows that the next row of the target reads, or those of a later one.
+inline int64_t depthwise_ahead(const DepthwisePlan& plan) {
+  const int64_t line = plan.source_line(), next = plan.row_step * line;
+  return line >= kAhead || line == 0 ? kAhead : divide_up(kAhead, next) * next;
+}
 
 inline GatherAxis depthwise_axis(const ConvolutionGeometry& g, bool forward, int i, int64_t residue) {
   return forward ? forward_gather(g).axis[i] : input_gradient_axis(g, i, residue);
@@ -52,7 +59,7 @@ inline void list_places(const ConvolutionGeometry& g, bool forward, int i, int64
 
 // Takes memory for the plan, and fills it where there is some.
 inline DepthwisePlan depthwise_plan(const ConvolutionGeometry& g, bool forward, Layout& memory) {
-  DepthwisePlan plan{g.batch, g.out_channels, depth_multiplier(g), forward ? g.in_channels : g.out_channels, {}, {}, {}, 0, 0, {}, {}, 0};
+  DepthwisePlan plan{g.batch, g.out_channels, depth_multiplier(g), forward ? g.in_channels : g.out_channels, {}, {}, {}, 0, 0, {}, {}, 0, 0};
   for (int i = 0; i < 3; ++i) {
     plan.kernel[i] = g.kernel[i];
     plan.source[i] = forward ? g.in[i] : g.out[i];
@@ -61,6 +68,7 @@ inline DepthwisePlan depthwise_plan(const ConvolutionGeometry& g, bool forward, 
   plan.classes = forward ? 1 : g.stride[2];
   plan.row_step = forward ? g.stride[1] : 1;
   plan.line_products = g.kernel[0] * g.kernel[1] * g.kernel[2] * g.out[2] * g.out_channels;
+  plan.ahead = depthwise_ahead(plan);
   plan.columns = memory.take<GatherAxis>(plan.classes);
   for (int i = 0; i < 2; ++i) plan.places[i] = memory.take<DepthwisePlace>(plan.target[i]);
   if (!plan.columns) return plan;
@@ -100,7 +108,7 @@ DepthwiseLine<Weight> depthwise_line(const DepthwisePlan& plan, const DepthwiseT
   const int64_t fresh = any ? smaller(inner.taps, plan.row_step) : 0;
   return {runs, end, pace, columns.source_step, plan.source[2], any ? runs->first : 0, any ? (end - 1)->first + (end - 1)->taps - 1 : 0,
           columns.kernel_step * tap, plan.channels, plan.source_pixel, plan.times,
-          any ? (end - 1)->source - (fresh - 1) * inner.tap_step * line : target.image, fresh, inner.tap_step * line};
+          any ? (end - 1)->source - (fresh - 1) * inner.tap_step * line : target.image, fresh, inner.tap_step * line, plan.ahead};
 }
 
 // Rows of the target per task: enough that a task is worth its start, and few enough that all threads have work.

@@ -25,15 +25,15 @@ struct DepthwiseLine {
   int64_t channels, source_pixel;  // of the target; floats between two columns of the source
   int64_t times;                   // target channels per source channel
   const float* fresh;              // rows of the source that the line before did not read
-  int64_t fresh_rows, fresh_step;
+  int64_t fresh_rows, fresh_step, ahead;
 };
 
 // How far ahead of its use memory is asked for.
-constexpr int64_t kAhead = 2048;  // floats
+constexpr int64_t kAhead = 1024;  // floats
 
 // Always inline: GCC takes a function that only fetches for one that does nothing, and leaves its calls out.
-inline __attribute__((always_inline)) void fetch_ahead(const float* from) {
-  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(from) + kAhead * sizeof(float)));
+inline __attribute__((always_inline)) void fetch_ahead(const float* from, int64_t ahead) {
+  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(from) + static_cast<uintptr_t>(ahead) * sizeof(float)));
 }
 
 // The channels of one vector in a pixel of the source.
@@ -120,7 +120,7 @@ inline __attribute__((always_inline)) void fetch_rows(const DepthwiseLine<Weight
   const float* from = line.fresh + position * line.step * line.source_pixel + channel;
   for (int64_t row = 0; row < line.fresh_rows; ++row, from += line.fresh_step) {
     CONVISTA_UNROLL
-    for (int j = 0; j < Positions * (Step == 0 ? 1 : Step); ++j) fetch_ahead(from + j * line.source_pixel);
+    for (int j = 0; j < Positions * (Step == 0 ? 1 : Step); ++j) fetch_ahead(from + j * line.source_pixel, line.ahead);
   }
 }
 
@@ -128,7 +128,7 @@ template <int Positions>
 inline __attribute__((always_inline)) void fetch_positions(const float* first, int64_t pixel, int64_t channel) {
   if (channel % 16 != 0) return;
   CONVISTA_UNROLL
-  for (int p = 0; p < Positions; ++p) fetch_ahead(first + p * pixel);
+  for (int p = 0; p < Positions; ++p) fetch_ahead(first + p * pixel, kAhead);
 }
 
 struct DepthwiseSums {
