@@ -38,15 +38,17 @@ inline __attribute__((always_inline)) void fetch_ahead(const float* from, int64_
 
 // The channels of one vector in a pixel of the source.
 struct OwnChannels {
+  static constexpr int kVectors = kManyRegisters ? 2 : 1;
   int64_t channel;
   int lanes;
   OwnChannels(int64_t, int64_t channel, int lanes) : channel(channel), lanes(lanes) {}
   int64_t first() const { return channel; }
-  Vector from(const float* pixel) const { return load_lanes(pixel + channel, lanes); }
+  Vector from(const float* pixel, int vector) const { return load_lanes(pixel + channel + vector * kWidth, lanes); }
 };
 
 // With `times` target channels per source channel.
 struct RepeatedChannels {
+  static constexpr int kVectors = 1;
   int64_t channel;
   int lanes;
   Lanes places;
@@ -59,16 +61,16 @@ struct RepeatedChannels {
     }
   }
   int64_t first() const { return channel; }
-  Vector from(const float* pixel) const { return __builtin_shuffle(load_lanes(pixel + channel, lanes), places); }
+  Vector from(const float* pixel, int) const { return __builtin_shuffle(load_lanes(pixel + channel, lanes), places); }
 };
 
 // Which inputs of a strip may lie outside the row: the first and the last one, as a rule, where the kernel is 3 wide. Checking them
 // all takes a third more time, and strips without any check gain nothing beside these.
 enum class Outside { ends, any };
 
-// Calls use(position, tap, value) for the products of `Taps` neighbouring taps with a strip. `column` is that of the first input.
+// Calls use(position, tap, vector, value) for the products of `Taps` neighbouring taps with a strip. `column` is that of the first input.
 // Step 0: any steps, one tap.
-template <int Taps, int Positions, int Step, Outside Where, typename Channels, typename Use>
+template <int Taps, int Positions, int Vectors, int Step, Outside Where, typename Channels, typename Use>
 inline __attribute__((always_inline)) void visit_inputs(const float* source, int64_t column, int64_t step, int64_t columns, int64_t pixel,
                                                         const Channels& channels, const Use& use) {
   static_assert(Step > 0 || Taps == 1);
@@ -80,11 +82,14 @@ inline __attribute__((always_inline)) void visit_inputs(const float* source, int
     if (Taps < Step && j % kStep >= Taps) continue;
     const bool checked = Where == Outside::any || j == 0 || j == kInputs - 1;
     if (checked && static_cast<uint64_t>(column) >= static_cast<uint64_t>(columns)) continue;
-    Vector value = channels.from(from);
-    keep(value);
     CONVISTA_UNROLL
-    for (int k = 0; k < Taps; ++k)
-      if (j >= k && (j - k) % kStep == 0 && (j - k) / kStep < Positions) use((j - k) / kStep, k, value);
+    for (int v = 0; v < Vectors; ++v) {
+      Vector value = channels.from(from, v);
+      keep(value);
+      CONVISTA_UNROLL
+      for (int k = 0; k < Taps; ++k)
+        if (j >= k && (j - k) % kStep == 0 && (j - k) / kStep < Positions) use((j - k) / kStep, k, v, value);
+    }
   }
 }
 
@@ -114,21 +119,25 @@ inline __attribute__((always_inline)) void visit_runs(const DepthwiseLine<Weight
 }
 
 // Asks for what lies behind the rows that the line before did not read.
-template <int Positions, int Step, typename Weight>
+template <int Positions, int Vectors, int Step, typename Weight>
 inline __attribute__((always_inline)) void fetch_rows(const DepthwiseLine<Weight>& line, int64_t position, int64_t channel) {
   if (channel % 16 != 0) return;  // asked for with the vector before
   const float* from = line.fresh + position * line.step * line.source_pixel + channel;
   for (int64_t row = 0; row < line.fresh_rows; ++row, from += line.fresh_step) {
     CONVISTA_UNROLL
-    for (int j = 0; j < Positions * (Step == 0 ? 1 : Step); ++j) fetch_ahead(from + j * line.source_pixel, line.ahead);
+    for (int j = 0; j < Positions * (Step == 0 ? 1 : Step); ++j)
+      CONVISTA_UNROLL
+      for (int v = 0; v < Vectors; ++v) fetch_ahead(from + j * line.source_pixel + v * kWidth, line.ahead);
   }
 }
 
-template <int Positions>
+template <int Positions, int Vectors>
 inline __attribute__((always_inline)) void fetch_positions(const float* first, int64_t pixel, int64_t channel) {
   if (channel % 16 != 0) return;
   CONVISTA_UNROLL
-  for (int p = 0; p < Positions; ++p) fetch_ahead(first + p * pixel, kAhead);
+  for (int p = 0; p < Positions; ++p)
+    CONVISTA_UNROLL
+    for (int v = 0; v < Vectors; ++v) fetch_ahead(first + p * pixel + v * kWidth, kAhead);
 }
 
 struct DepthwiseSums {
@@ -139,28 +148,38 @@ struct DepthwiseSums {
 };
 
 // `live`: how many of the positions exist; all of them where only the ends may lie outside.
-template <int Positions, int Step, Outside Where, typename Channels>
+template <int Positions, int Vectors, int Step, Outside Where, typename Channels>
 inline __attribute__((always_inline)) void strip_vector(const DepthwiseLine<const float>& line, const DepthwiseSums& result, int64_t position,
                                                         int live, int64_t channel, int lanes) {
   const Channels channels(line.times, channel, lanes);
   float* target = result.target + position * result.pixel + channel;
-  fetch_positions<Positions>(target, result.pixel, channel);
-  fetch_rows<Positions, Step>(line, position, channels.first());
-  const Vector start = result.bias ? load_lanes(result.bias + channel, lanes) : Vector{};
-  Vector sums[Positions];
+  fetch_positions<Positions, Vectors>(target, result.pixel, channel);
+  fetch_rows<Positions, Vectors, Step>(line, position, channels.first());
+  Vector sums[Positions][Vectors];
   CONVISTA_UNROLL
-  for (int p = 0; p < Positions; ++p) sums[p] = start;
+  for (int v = 0; v < Vectors; ++v) {
+    const Vector start = result.bias ? load_lanes(result.bias + channel + v * kWidth, lanes) : Vector{};
+    CONVISTA_UNROLL
+    for (int p = 0; p < Positions; ++p) sums[p][v] = start;
+  }
   visit_runs<Step>(line, [&](auto count, const auto& run) __attribute__((always_inline)) {
     constexpr int kTaps = decltype(count)::kValue;
-    Vector weights[kTaps];
+    Vector weights[kTaps][Vectors];
     CONVISTA_UNROLL
-    for (int k = 0; k < kTaps; ++k) weights[k] = load_lanes(run.weights + k * line.weight_step + channel, lanes);
-    visit_inputs<kTaps, Positions, Step, Where>(run.source, run.first + position * line.step, line.step, line.columns, line.source_pixel, channels,
-                                                [&](int p, int k, Vector value) __attribute__((always_inline)) { sums[p] += value * weights[k]; });
+    for (int k = 0; k < kTaps; ++k)
+      CONVISTA_UNROLL
+      for (int v = 0; v < Vectors; ++v) weights[k][v] = load_lanes(run.weights + k * line.weight_step + channel + v * kWidth, lanes);
+    const auto add = [&](int p, int k, int v, Vector value) __attribute__((always_inline)) { sums[p][v] += value * weights[k][v]; };
+    visit_inputs<kTaps, Positions, Vectors, Step, Where>(run.source, run.first + position * line.step, line.step, line.columns, line.source_pixel,
+                                                         channels, add);
   });
   CONVISTA_UNROLL
-  for (int p = 0; p < Positions; ++p)
-    if (Where == Outside::ends || p < live) store_lanes(target + p * result.pixel, result.relu ? relu_of(sums[p]) : sums[p], lanes);
+  for (int p = 0; p < Positions; ++p) {
+    if (Where == Outside::any && p >= live) continue;
+    CONVISTA_UNROLL
+    for (int v = 0; v < Vectors; ++v)
+      store_lanes(target + p * result.pixel + v * kWidth, result.relu ? relu_of(sums[p][v]) : sums[p][v], lanes);
+  }
 }
 
 struct DepthwiseProducts {
@@ -170,53 +189,64 @@ struct DepthwiseProducts {
 };
 
 // Adds to the sums that the runs' weights are: taps × padded channels.
-template <int Positions, int Step, Outside Where, typename Channels>
+template <int Positions, int Vectors, int Step, Outside Where, typename Channels>
 inline __attribute__((always_inline)) void strip_vector(const DepthwiseLine<float>& line, const DepthwiseProducts& of, int64_t position, int live,
                                                         int64_t channel, int lanes) {
   const Channels channels(line.times, channel, lanes);
   const float* dy = of.dy + position * of.pixel + channel;
-  fetch_positions<Positions>(dy, of.pixel, channel);
-  fetch_rows<Positions, Step>(line, position, channels.first());
-  Vector values[Positions];
+  fetch_positions<Positions, Vectors>(dy, of.pixel, channel);
+  fetch_rows<Positions, Vectors, Step>(line, position, channels.first());
+  Vector values[Positions][Vectors];
   CONVISTA_UNROLL
-  for (int p = 0; p < Positions; ++p) values[p] = Where == Outside::ends || p < live ? load_lanes(dy + p * of.pixel, lanes) : Vector{};
-  if (of.bias_sums) {
-    Vector sum = load(of.bias_sums + channel);
+  for (int p = 0; p < Positions; ++p)
     CONVISTA_UNROLL
-    for (int p = 0; p < Positions; ++p) sum += values[p];
-    store(of.bias_sums + channel, sum);
+    for (int v = 0; v < Vectors; ++v)
+      values[p][v] = Where == Outside::ends || p < live ? load_lanes(dy + p * of.pixel + v * kWidth, lanes) : Vector{};
+  if (of.bias_sums) {
+    CONVISTA_UNROLL
+    for (int v = 0; v < Vectors; ++v) {
+      Vector sum = load(of.bias_sums + channel + v * kWidth);
+      CONVISTA_UNROLL
+      for (int p = 0; p < Positions; ++p) sum += values[p][v];
+      store(of.bias_sums + channel + v * kWidth, sum);
+    }
   }
   visit_runs<Step>(line, [&](auto count, const auto& run) __attribute__((always_inline)) {
     constexpr int kTaps = decltype(count)::kValue;
-    Vector sums[kTaps];
+    Vector sums[kTaps][Vectors];
+    float* to = run.weights + channel;
     CONVISTA_UNROLL
-    for (int k = 0; k < kTaps; ++k) sums[k] = load(run.weights + k * line.weight_step + channel);
-    visit_inputs<kTaps, Positions, Step, Where>(run.source, run.first + position * line.step, line.step, line.columns, line.source_pixel, channels,
-                                                [&](int p, int k, Vector value) __attribute__((always_inline)) {
-                                                  if (Where == Outside::ends || p < live) sums[k] += value * values[p];
-                                                });
+    for (int k = 0; k < kTaps; ++k)
+      CONVISTA_UNROLL
+      for (int v = 0; v < Vectors; ++v) sums[k][v] = load(to + k * line.weight_step + v * kWidth);
+    const auto add = [&](int p, int k, int v, Vector value) __attribute__((always_inline)) {
+      if (Where == Outside::ends || p < live) sums[k][v] += value * values[p][v];
+    };
+    visit_inputs<kTaps, Positions, Vectors, Step, Where>(run.source, run.first + position * line.step, line.step, line.columns, line.source_pixel,
+                                                         channels, add);
     CONVISTA_UNROLL
-    for (int k = 0; k < kTaps; ++k) store(run.weights + k * line.weight_step + channel, sums[k]);
+    for (int k = 0; k < kTaps; ++k)
+      CONVISTA_UNROLL
+      for (int v = 0; v < Vectors; ++v) store(to + k * line.weight_step + v * kWidth, sums[k][v]);
   });
 }
 
 constexpr int kStripPositions = 8;
 
-// Masks cost AVX-512 nothing. Others have code of their own for the channels that fill no vector, one for all kinds of strips.
-constexpr bool kFreeMasks = kWidth == 16;
-
+// The channels that fill no vectors have code of their own, one for all kinds of strips.
 template <int Step, typename Channels, typename Weight, typename Result>
 void strip_rest(const DepthwiseLine<Weight>& line, const Result& result, int64_t position, int live, int64_t channel) {
-  strip_vector<kStripPositions, Step, Outside::any, Channels>(line, result, position, live, channel, static_cast<int>(line.channels - channel));
+  for (; channel < line.channels; channel += kWidth)
+    strip_vector<kStripPositions, 1, Step, Outside::any, Channels>(line, result, position, live, channel,
+                                                                   static_cast<int>(smaller(kWidth, line.channels - channel)));
 }
 
 template <int Positions, int Step, Outside Where, typename Channels, typename Weight, typename Result>
 void strip_vectors(DepthwiseLine<Weight> line, Result result, int64_t position, int live) {
+  constexpr int kVectors = Channels::kVectors;
   int64_t channel = 0;
-  const int64_t whole = kFreeMasks ? line.channels : line.channels / kWidth * kWidth;
-  for (; channel < whole; channel += kWidth)
-    strip_vector<Positions, Step, Where, Channels>(line, result, position, live, channel,
-                                                   kFreeMasks ? static_cast<int>(smaller(kWidth, line.channels - channel)) : kWidth);
+  for (; channel + kVectors * kWidth <= line.channels; channel += kVectors * kWidth)
+    strip_vector<Positions, kVectors, Step, Where, Channels>(line, result, position, live, channel, kWidth);
   if (channel < line.channels) strip_rest<Step, Channels>(line, result, position, live, channel);
 }
 
