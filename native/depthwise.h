@@ -29,10 +29,15 @@ struct DepthwisePlan {
   DepthwisePlace* places[2];  // of the rows: axes 0 and 1
   int64_t line_products;      // of one row of the target, about
   int64_t ahead;              // see fetch_ahead
-  int64_t lines() const { return batch * target[0] * target[1]; }
+  int64_t parts, part;        // of a long row; positions of one, in each class
+  int64_t units() const { return batch * target[0] * target[1] * parts; }
   int64_t source_line() const { return source[2] * source_pixel; }
   int64_t source_image() const { return source[0] * source[1] * source_line(); }
 };
+
+// Of one task: enough to be worth its start, and few enough that all threads have work. Short rows are taken together, long ones
+// are cut.
+constexpr int64_t kDepthwiseProducts = 500'000;
 
 // Where rows are shorter than that, the rows that the next row of the target reads, or those of a later one.
 inline int64_t depthwise_ahead(const DepthwisePlan& plan) {
@@ -59,7 +64,7 @@ inline void list_places(const ConvolutionGeometry& g, bool forward, int i, int64
 
 // Takes memory for the plan, and fills it where there is some.
 inline DepthwisePlan depthwise_plan(const ConvolutionGeometry& g, bool forward, Layout& memory) {
-  DepthwisePlan plan{g.batch, g.out_channels, depth_multiplier(g), forward ? g.in_channels : g.out_channels, {}, {}, {}, 0, 0, {}, {}, 0, 0};
+  DepthwisePlan plan{g.batch, g.out_channels, depth_multiplier(g), forward ? g.in_channels : g.out_channels, {}, {}, {}, 0, 0, {}, {}, 0, 0, 1, 0};
   for (int i = 0; i < 3; ++i) {
     plan.kernel[i] = g.kernel[i];
     plan.source[i] = forward ? g.in[i] : g.out[i];
@@ -69,6 +74,9 @@ inline DepthwisePlan depthwise_plan(const ConvolutionGeometry& g, bool forward, 
   plan.row_step = forward ? g.stride[1] : 1;
   plan.line_products = g.kernel[0] * g.kernel[1] * g.kernel[2] * g.out[2] * g.out_channels;
   plan.ahead = depthwise_ahead(plan);
+  const int64_t positions = divide_up(plan.target[2], plan.classes);
+  plan.part = divide_up(larger(1, positions), larger(1, plan.line_products / kDepthwiseProducts) * kStripPositions) * kStripPositions;
+  plan.parts = larger(1, divide_up(positions, plan.part));
   plan.columns = memory.take<GatherAxis>(plan.classes);
   for (int i = 0; i < 2; ++i) plan.places[i] = memory.take<DepthwisePlace>(plan.target[i]);
   if (!plan.columns) return plan;
@@ -77,9 +85,10 @@ inline DepthwisePlan depthwise_plan(const ConvolutionGeometry& g, bool forward, 
   return plan;
 }
 
-// A row of the target: what it meets along the axes 0 and 1, and its picture in the source.
+// A row of the target, or a part of one: what it meets along the axes 0 and 1, and its picture in the source.
 struct DepthwiseTarget {
-  int64_t number;  // counted over all pictures
+  int64_t line;         // counted over all pictures
+  int64_t first, last;  // positions of each class of columns; the last ones may not exist
   const DepthwisePlace *outer, *inner;
   const float* image;
 };
@@ -111,23 +120,24 @@ DepthwiseLine<Weight> depthwise_line(const DepthwisePlan& plan, const DepthwiseT
           any ? (end - 1)->source - (fresh - 1) * inner.tap_step * line : target.image, fresh, inner.tap_step * line, plan.ahead};
 }
 
-// Rows of the target per task: enough that a task is worth its start, and few enough that all threads have work.
-constexpr int64_t kDepthwiseProducts = 1'000'000;
-
-inline int64_t lines_per_task(const DepthwisePlan& plan) {
-  return between(1, kDepthwiseProducts / larger(1, plan.line_products), larger(1, plan.lines()));
+inline int64_t units_per_task(const DepthwisePlan& plan) {
+  return between(1, kDepthwiseProducts * plan.parts / larger(1, plan.line_products), larger(1, plan.units()));
 }
 
-inline int64_t depthwise_tasks(const DepthwisePlan& plan) { return divide_up(plan.lines(), lines_per_task(plan)); }
+inline int64_t depthwise_tasks(const DepthwisePlan& plan) { return divide_up(plan.units(), units_per_task(plan)); }
 
-// Calls visit(target) for rows of the target.
+// Calls visit(target) for some rows of the target or their parts.
 template <typename Visit>
 void visit_targets(const DepthwisePlan& plan, const float* source, int64_t begin, int64_t end, const Visit& visit) {
   if (begin >= end) return;
-  int64_t b = begin % plan.target[1], a = begin / plan.target[1] % plan.target[0];
-  const float* image = source + begin / plan.target[1] / plan.target[0] * plan.source_image();
-  for (int64_t number = begin; number < end; ++number) {
-    visit(DepthwiseTarget{number, plan.places[0] + a, plan.places[1] + b, image});
+  int64_t line = begin / plan.parts, part = begin % plan.parts;
+  int64_t b = line % plan.target[1], a = line / plan.target[1] % plan.target[0];
+  const float* image = source + line / plan.target[1] / plan.target[0] * plan.source_image();
+  for (int64_t unit = begin; unit < end; ++unit) {
+    visit(DepthwiseTarget{line, part * plan.part, (part + 1) * plan.part, plan.places[0] + a, plan.places[1] + b, image});
+    if (++part < plan.parts) continue;
+    part = 0;
+    ++line;
     if (++b < plan.target[1]) continue;
     b = 0;
     if (++a < plan.target[0]) continue;
@@ -155,7 +165,7 @@ void depthwise_row(const DepthwisePlan& plan, const DepthwiseTarget& target, con
     auto line = depthwise_line(plan, target, columns, w, plan.channels, runs);
     if (residue > 0) line.fresh_rows = 0;
     const DepthwiseSums sums{to + columns.target_start * plan.channels, columns.target_step * plan.channels, output.bias, output.relu};
-    depthwise_strips<Channels>(line, sums, columns.positions);
+    depthwise_strips<Channels>(line, sums, target.first, smaller(target.last, columns.positions));
   }
 }
 
@@ -165,11 +175,11 @@ inline void depthwise_forward(const ConvolutionGeometry& g, const float* x, cons
   depthwise_plan(g, true, size);
   Layout memory(workers.shared(size.bytes()));
   const DepthwisePlan plan = depthwise_plan(g, true, memory);
-  const int64_t lines = lines_per_task(plan), length = plan.target[2] * plan.channels;
+  const int64_t units = units_per_task(plan), length = plan.target[2] * plan.channels;
   workers.run(static_cast<int>(depthwise_tasks(plan)), [&](int task) {
     auto* runs = run_memory<const float>(plan, workers);
-    visit_targets(plan, x, task * lines, smaller((task + 1) * lines, plan.lines()), [&](const DepthwiseTarget& target) {
-      float* to = y + target.number * length;
+    visit_targets(plan, x, task * units, smaller((task + 1) * units, plan.units()), [&](const DepthwiseTarget& target) {
+      float* to = y + target.line * length;
       if (plan.times == 1) return depthwise_row<OwnChannels>(plan, target, w, {bias, relu}, runs, to);
       depthwise_row<RepeatedChannels>(plan, target, w, {bias, relu}, runs, to);
     });
@@ -203,14 +213,16 @@ inline void depthwise_input_gradient(const ConvolutionGeometry& g, const float* 
   depthwise_plan(g, false, size);
   Layout memory(workers.shared(size.bytes()));
   const DepthwisePlan plan = depthwise_plan(g, false, memory);
-  const int64_t lines = lines_per_task(plan), wide = plan.target[2] * plan.channels, length = wide / plan.times;
+  const int64_t units = units_per_task(plan), wide = plan.target[2] * plan.channels, length = wide / plan.times;
   workers.run(static_cast<int>(depthwise_tasks(plan)), [&](int task) {
     float* own = plan.times > 1 ? static_cast<float*>(workers.scratch(2, static_cast<size_t>(wide + 2 * kWidth) * sizeof(float))) : nullptr;
     auto* runs = run_memory<const float>(plan, workers);
-    visit_targets(plan, dy, task * lines, smaller((task + 1) * lines, plan.lines()), [&](const DepthwiseTarget& target) {
-      float* to = dx + target.number * length;
+    visit_targets(plan, dy, task * units, smaller((task + 1) * units, plan.units()), [&](const DepthwiseTarget& target) {
+      float* to = dx + target.line * length;
       depthwise_row<OwnChannels>(plan, target, w, {nullptr, false}, runs, own ? own : to);
-      if (own) add_repeated_channels(own, plan.times, length, to);
+      if (!own) return;
+      const int64_t pixel = plan.channels / plan.times, first = target.first * plan.classes, last = smaller(target.last * plan.classes, plan.target[2]);
+      add_repeated_channels(own + first * plan.channels, plan.times, (last - first) * pixel, to + first * pixel);
     });
   });
 }
@@ -239,11 +251,12 @@ inline void depthwise_slice(const DepthwisePlan& plan, const DepthwiseSlices& sl
   std::memset(sums, 0, static_cast<size_t>(slices.size) * sizeof(float));
   if (bias_sums) std::memset(bias_sums, 0, static_cast<size_t>(slices.width) * sizeof(float));
   auto* runs = run_memory<float>(plan, workers);
-  visit_targets(plan, x, plan.lines() * slice / slices.count, plan.lines() * (slice + 1) / slices.count, [&](const DepthwiseTarget& target) {
+  visit_targets(plan, x, plan.units() * slice / slices.count, plan.units() * (slice + 1) / slices.count, [&](const DepthwiseTarget& target) {
     const auto line = depthwise_line(plan, target, plan.columns[0], sums, slices.width, runs);
-    const DepthwiseProducts products{dy + target.number * length, pixel, bias_sums};
-    if (plan.times == 1) return depthwise_strips<OwnChannels>(line, products, plan.target[2]);
-    depthwise_strips<RepeatedChannels>(line, products, plan.target[2]);
+    const int64_t last = smaller(target.last, plan.target[2]);
+    const DepthwiseProducts products{dy + target.line * length, pixel, bias_sums};
+    if (plan.times == 1) return depthwise_strips<OwnChannels>(line, products, target.first, last);
+    depthwise_strips<RepeatedChannels>(line, products, target.first, last);
   });
 }
 
@@ -252,7 +265,8 @@ inline void depthwise_kernel_gradient(const ConvolutionGeometry& g, const float*
   Layout needed;
   DepthwisePlan plan = depthwise_plan(g, true, needed);
   const int64_t taps = g.kernel[0] * g.kernel[1] * g.kernel[2], width = padded(plan.channels), size = taps * width;
-  const int64_t count = between(1, plan.lines() * plan.line_products / kProducts, smaller(kSlices, larger(1, plan.lines())));
+  const int64_t most = smaller(kSlices, larger(1, plan.units()));
+  const int64_t count = between(1, plan.units() / plan.parts * plan.line_products / kProducts, most);
   needed.take<float>(count * (size + width));
   Layout memory(workers.shared(needed.bytes()));
   plan = depthwise_plan(g, true, memory);

@@ -1,4 +1,4 @@
-// Depthwise convolution in registers: a strip of neighbouring positions of a row × one vector of channels. Each input of a strip is
+// Depthwise convolution in registers: a strip of neighbouring positions of a row × a vector of channels or two. Each input of a strip is
 // loaded once for all taps of a kernel row that meet it; loading it for each tap took three times as many loads as a 3 × 3 kernel needs.
 #pragma once
 #include "vector.h"
@@ -252,11 +252,11 @@ void strip_vectors(DepthwiseLine<Weight> line, Result result, int64_t position, 
 
 // Strips of 8, one of 4 for a rest up to that. Where more than its ends may lie outside, a strip of 8 goes beyond the row.
 template <int Step, typename Channels, typename Weight, typename Result>
-void strips_of(const DepthwiseLine<Weight>& line, const Result& result, int64_t positions) {
+void strips_of(const DepthwiseLine<Weight>& line, const Result& result, int64_t position, int64_t end) {
   constexpr int kMost = kStripPositions, kFew = kMost / 2;
   const int64_t reach = Step == 0 ? line.step : 1;  // from one input to the next
-  for (int64_t position = 0; position < positions;) {
-    const int64_t left = positions - position, size = left <= kFew ? kFew : kMost;
+  while (position < end) {
+    const int64_t left = end - position, size = left <= kFew ? kFew : kMost;
     const int64_t first = line.first + position * line.step, last = line.last + (position + size - 1) * line.step;
     const bool ends = left >= size && first >= -reach && last < line.columns + reach;
     if (!ends) {
@@ -272,11 +272,12 @@ void strips_of(const DepthwiseLine<Weight>& line, const Result& result, int64_t 
   }
 }
 
+// Positions first … end − 1 of a row.
 template <typename Channels, typename Weight, typename Result>
-void depthwise_strips(const DepthwiseLine<Weight>& line, const Result& result, int64_t positions) {
-  if (line.pace == 1) return strips_of<1, Channels>(line, result, positions);
-  if (line.pace == 2) return strips_of<2, Channels>(line, result, positions);
-  strips_of<0, Channels>(line, result, positions);
+void depthwise_strips(const DepthwiseLine<Weight>& line, const Result& result, int64_t first, int64_t end) {
+  if (line.pace == 1) return strips_of<1, Channels>(line, result, first, end);
+  if (line.pace == 2) return strips_of<2, Channels>(line, result, first, end);
+  strips_of<0, Channels>(line, result, first, end);
 }
 
 }  // namespace convista::CONVISTA_TARGET

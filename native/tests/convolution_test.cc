@@ -224,6 +224,12 @@ void check_depthwise_rows() {
     for (int64_t stride : {1, 2}) check_geometry(plane(2, width, 80, 80, 3, stride, stride == 1, 1, 1, 80), 0, seed++);
   check_geometry(plane(150, 9, 40, 40, 3, 2, 0, 1, 1, 40), 1, seed++);  // several tasks and slices
   check_geometry(plane(2, 30, 36, 36, 7, 1, 3, 3, 1, 36), 2, seed++);
+  // Rows that are cut, for all classes of columns.
+  ConvolutionGeometry sequence{2, 50, 50, 50, {1, 1, 4100}, {}, {1, 1, 9}, {1, 1, 1}, {1, 1, 4}, {0, 0, 16}};
+  const int64_t sixteen[3] = {0, 0, 16}, none[3] = {0, 0, 0};
+  if (fit(sequence, sixteen)) check_geometry(sequence, 0, seed++);
+  ConvolutionGeometry strided{1, 40, 80, 40, {1, 1, 9001}, {}, {1, 1, 6}, {1, 1, 3}, {1, 1, 1}, {0, 0, 2}};
+  if (fit(strided, none)) check_geometry(strided, 1, seed++);
   ConvolutionGeometry cube{2, 35, 70, 35, {4, 5, 9}, {}, {2, 3, 3}, {2, 1, 2}, {1, 1, 1}, {1, 0, 1}};
   const int64_t behind[3] = {0, 2, 1};
   if (fit(cube, behind)) check_geometry(cube, 3, seed);
