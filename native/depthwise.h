@@ -1,5 +1,10 @@
 // Depthwise convolution: every channel is its own group. Channels are in the vectors. The target is made row by row as it lies in
-// memory, so that the source is read once, in order, and its last rows wait in the first-level cache.
+// memory, so that the source is read once, in order, and its last rows wait in the first-level cache. Boxes of positions with the same
+// taps (as in gather.h), over a dozen pictures at a time, went over a strided dx once per residue class: 128 × 32² × 64, stride 2, took
+// 8.6 ms instead of 2.6.
+//
+// Tried and lost: blocks of channels whose rows fit the first-level cache, where whole ones do not. 3 × 3 on 4 × 56² × 144 took 1.28 ms
+// instead of 0.65, and 7 × 7 on 8 × 14² × 384 a fifth more: memory is then read in pieces.
 #pragma once
 #include "depthwise_strip.h"
 #include "residue_classes.h"
@@ -186,7 +191,7 @@ inline void depthwise_forward(const ConvolutionGeometry& g, const float* x, cons
   });
 }
 
-// Sums of `times` neighbours; destroys `from`, which has room for two vectors more.
+// Sums of `times` neighbours, for any number of them, though only a factor of two goes vector by vector; destroys `from`, which has room for two vectors more.
 inline void add_repeated_channels(float* from, int64_t times, int64_t count, float* to) {
   for (; times % 2 == 0; times /= 2) {
     const int64_t sums = count * times / 2;
