@@ -191,7 +191,8 @@ inline void depthwise_forward(const ConvolutionGeometry& g, const float* x, cons
   });
 }
 
-// Sums of `times` neighbours, for any number of them, though only a factor of two goes vector by vector; destroys `from`, which has room for two vectors more.
+// Sums of `times` neighbours, for any number of them, though only factors of two go vector by vector; destroys `from`, which has
+// room for two vectors more.
 inline void add_repeated_channels(float* from, int64_t times, int64_t count, float* to) {
   for (; times % 2 == 0; times /= 2) {
     const int64_t sums = count * times / 2;
@@ -226,7 +227,8 @@ inline void depthwise_input_gradient(const ConvolutionGeometry& g, const float* 
       float* to = dx + target.line * length;
       depthwise_row<OwnChannels>(plan, target, w, {nullptr, false}, runs, own ? own : to);
       if (!own) return;
-      const int64_t pixel = plan.channels / plan.times, first = target.first * plan.classes, last = smaller(target.last * plan.classes, plan.target[2]);
+      const int64_t pixel = plan.channels / plan.times, first = target.first * plan.classes;
+      const int64_t last = smaller(target.last * plan.classes, plan.target[2]);
       add_repeated_channels(own + first * plan.channels, plan.times, (last - first) * pixel, to + first * pixel);
     });
   });

@@ -214,8 +214,8 @@ void check_depthwise_rows() {
     for (int64_t kernel : {1, 2, 3, 4, 5, 7})
       for (int64_t stride : {1, 2, 3}) {
         const int64_t channel = channels[seed % 5], dilation = seed % 11 == 0 ? 2 : 1, pads = kernel > 3 ? 4 : 3;
-        ConvolutionGeometry g{2, channel, channel * multipliers[seed % 7], channel, {1, 3, width}, {}, {1, seed % 3 + 1, kernel}, {1, seed % 2 + 1, stride},
-                              {1, 1, dilation}, {0, seed % 2, static_cast<int64_t>(seed / 3) % pads}};
+        ConvolutionGeometry g{2, channel, channel * multipliers[seed % 7], channel, {1, 3, width}, {}, {1, seed % 3 + 1, kernel},
+                              {1, seed % 2 + 1, stride}, {1, 1, dilation}, {0, seed % 2, static_cast<int64_t>(seed / 3) % pads}};
         const int64_t after[3] = {0, 1, static_cast<int64_t>(seed / 5) % pads};
         ++seed;
         if (fit(g, after)) check_geometry(g, seed % 4, seed);
