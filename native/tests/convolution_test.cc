@@ -205,6 +205,50 @@ void check_shapes() {
   check_geometry(cube, 1, 14);
 }
 
+// Depthwise rows around the length of a strip: rows that it fills, rests, taps in one run and in several, ends inside and outside
+// the picture, channels of several vectors and a rest, one filter per channel and more.
+void check_depthwise_rows() {
+  const int64_t channels[] = {2, 16, 33, 47, 64}, multipliers[] = {1, 2, 1, 3, 4, 1, 8};
+  unsigned seed = 1;
+  for (int64_t width = 1; width <= 19; ++width)
+    for (int64_t kernel : {1, 2, 3, 4, 5, 7})
+      for (int64_t stride : {1, 2, 3}) {
+        const int64_t channel = channels[seed % 5], dilation = seed % 11 == 0 ? 2 : 1, pads = kernel > 3 ? 4 : 3;
+        ConvolutionGeometry g{2, channel, channel * multipliers[seed % 7], channel, {1, 3, width}, {}, {1, seed % 3 + 1, kernel},
+                              {1, seed % 2 + 1, stride}, {1, 1, dilation}, {0, seed % 2, static_cast<int64_t>(seed / 3) % pads}};
+        const int64_t after[3] = {0, 1, static_cast<int64_t>(seed / 5) % pads};
+        ++seed;
+        if (fit(g, after)) check_geometry(g, seed % 4, seed);
+      }
+  for (int64_t width : {8, 16, 32})  // as a rule: 3 × 3, "same"
+    for (int64_t stride : {1, 2}) check_geometry(plane(2, width, 80, 80, 3, stride, stride == 1, 1, 1, 80), 0, seed++);
+  check_geometry(plane(150, 9, 40, 40, 3, 2, 0, 1, 1, 40), 1, seed++);  // several tasks and slices
+  check_geometry(plane(2, 30, 36, 36, 7, 1, 3, 3, 1, 36), 2, seed++);
+  // Rows that are cut, for all classes of columns.
+  ConvolutionGeometry sequence{2, 50, 50, 50, {1, 1, 4100}, {}, {1, 1, 9}, {1, 1, 1}, {1, 1, 4}, {0, 0, 16}};
+  const int64_t sixteen[3] = {0, 0, 16}, none[3] = {0, 0, 0};
+  if (fit(sequence, sixteen)) check_geometry(sequence, 0, seed++);
+  ConvolutionGeometry strided{1, 40, 80, 40, {1, 1, 9001}, {}, {1, 1, 6}, {1, 1, 3}, {1, 1, 1}, {0, 0, 2}};
+  if (fit(strided, none)) check_geometry(strided, 1, seed++);
+  ConvolutionGeometry cube{2, 35, 70, 35, {4, 5, 9}, {}, {2, 3, 3}, {2, 1, 2}, {1, 1, 1}, {1, 0, 1}};
+  const int64_t behind[3] = {0, 2, 1};
+  if (fit(cube, behind)) check_geometry(cube, 3, seed);
+}
+
+// More parts of rows than slices of the kernel gradient; the other functions would only take time.
+void check_depthwise_parts() {
+  ConvolutionGeometry g{17, 30, 30, 30, {1, 1, 3200}, {}, {1, 1, 11}, {1, 1, 1}, {1, 1, 1}, {0, 0, 5}};
+  const int64_t after[3] = {0, 0, 5};
+  if (!fit(g, after)) std::abort();
+  Arrays a(g, 0, 7);
+  Buffer dw(kernel_size(g), 0), dbias(g.out_channels, 0), other(kernel_size(g), 0);
+  target::convolution_kernel_gradient(g, a.x.data(), a.dy.data(), dw.data(), dbias.data(), one);
+  target::convolution_kernel_gradient(g, a.x.data(), a.dy.data(), other.data(), nullptr, three);
+  check(close(dw.data(), exact_kernel_gradient(g, a.x.data(), a.dy.data())), g, "kernel gradient");
+  check(close(dbias.data(), exact_bias_gradient(g, a.dy.data())), g, "bias gradient");
+  check(same_bits(dw, other), g, "bits with more threads");
+}
+
 void check_random(int count) {
   std::mt19937 random(20240607);
   const auto pick = [&](int64_t low, int64_t high) { return low + static_cast<int64_t>(random() % static_cast<unsigned>(high - low + 1)); };
@@ -235,9 +279,10 @@ void check_random(int count) {
 }
 
 // One NaN or infinity in an argument must reach exactly the results that depend on it.
-void check_propagation(const ConvolutionGeometry& g, float strange) {
+void check_propagation(const ConvolutionGeometry& g, float strange, bool last = false) {
   Arrays a(g, 1, 99);
-  const int64_t xi = source_size(g) / 2, wi = kernel_size(g) / 2, yi = target_size(g) / 2;
+  const auto place = [&](int64_t size) { return last ? size - 1 : size / 2; };
+  const int64_t xi = place(source_size(g)), wi = place(kernel_size(g)), yi = place(target_size(g));
   const auto agree = [&](Buffer& got, const Exact& exact, const char* what) {
     for (int64_t i = 0; i < got.size(); ++i)
       if (std::isfinite(got.data()[i]) != std::isfinite(exact.value[i])) return check(false, g, what);
@@ -273,10 +318,16 @@ int main(int count, char** arguments) {
   const int random = count > 1 ? std::atoi(arguments[1]) : 400;
   check_shapes();
   check_grid();
+  check_depthwise_rows();
+  check_depthwise_parts();
   check_random(random);
   for (float strange : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     for (int64_t groups : {1, 3, 6}) check_propagation(plane(3, 7, 6, 18, 3, 2, 1, 1, 1, groups), strange);
     check_propagation(plane(3, 7, 2, 37, 3, 1, 1, 1), strange);
+    for (int64_t in : {3, 7, 12, 17})
+      for (int64_t stride : {1, 2})
+        for (bool last : {false, true}) check_propagation(plane(3, in, 37, 37, 3, stride, 1, 1, 1, 37), strange, last);
+    check_propagation(plane(2, 13, 34, 68, 5, 1, 2, 2, 1, 34), strange);
     check_propagation(plane(3, 7, 37, 2, 3, 1, 1, 1), strange);
   }
   std::printf("%ld checks, %d wrong\n", checks, failures);
