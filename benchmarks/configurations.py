@@ -12,6 +12,8 @@ _KEEP_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": str(1 << 36),
     "MALLOC_TOP_PAD_": str(1 << 26),
 }
+# XLA takes memory on threads of its own, whose arenas glibc keeps small, and in blocks beyond any threshold.
+_KEEP_XLAS_MEMORY = _KEEP_MEMORY | {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0"}
 _NO_YNN = {"XLA_FLAGS": "--xla_cpu_experimental_ynn_fusion_type="}
 _LAST = {"channels_last": True}
 _KERAS_JAX = {"KERAS_BACKEND": "jax"}
@@ -41,6 +43,7 @@ class Configuration:
 
 CONFIGURATIONS = {
     "convista": Configuration("of_convista"),
+    "convista-malloc": Configuration("of_convista", _KEEP_XLAS_MEMORY),
     "convista-xla": Configuration("of_convista", {"CONVISTA_KERNELS": "xla"}),
     "convista-bf16": Configuration("of_convista", options={"policy": "mixed_bfloat16"}),
     "convista-apply": Configuration("of_convista", options={"apply": True}),

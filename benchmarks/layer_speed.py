@@ -23,8 +23,8 @@ SHAPES = {
     "28² 64→64 7×7": (28, 64, 64, 7, 1, 3),
     "14² 100→100 3×3": (14, 100, 100, 3, 1, 1),
 }
-"""Side, channels, filters, kernel, stride, padding. With batches of 1 to 16, as these were measured once, most calls took one or two
-milliseconds, and the figures were those of handing over arguments and waking threads."""
+"""Side, channels, filters, kernel, stride, padding. With batches of 1 to 16, as these were measured once, most calls
+took one or two milliseconds, and the figures were those of handing over arguments and waking threads."""
 
 PEERS = ("torch-last", "torch-last-malloc")
 

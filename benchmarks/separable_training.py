@@ -9,11 +9,16 @@ from tasks import Training
 TORCH = ("torch", "torch-last", "torch-last-malloc", "torch-compile")
 
 
+# Seconds of training a turn, as in an epoch. With less, memory that a turn gives back goes to the host of a virtual
+# machine while the others have theirs, and the next turn waits for it: single steps of ResNet-18 took 1.1 to 1.9 s.
 def row(size: Size) -> Row:
-    task = Training("separable", 4, 4) if size.quick else Training("separable", 128, 640)
+    task = Training("separable", 4, 4) if size.quick else Training("separable", 128, 5120)
     cases = (
-        per_step("fp32", task, ("convista", "convista-xla", *FLOAT32_TRAINERS)),
+        per_step("fp32", task, ("convista", "convista-malloc", "convista-xla", *FLOAT32_TRAINERS)),
         per_step("bf16", task, ("convista-bf16", *BFLOAT16_TRAINERS)),
     )
-    goal = Faster("≥ 1.5× faster than torch", 1.5, ("fp32",), TORCH)
-    return Row(4, f"Training a depthwise-separable network on 32×32×3, batch {task.batch}", cases, (goal,))
+    goals = tuple(
+        Faster(f"≥ 1.5× faster than torch{how}", 1.5, ("fp32",), TORCH, ours)
+        for how, ours in (("", "convista"), (", both keeping freed memory", "convista-malloc"))
+    )
+    return Row(4, f"Training a depthwise-separable network on 32×32×3, batch {task.batch}", cases, goals)
