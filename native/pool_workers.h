@@ -30,6 +30,7 @@ class PoolWorkers final : public Workers {
   PoolWorkers(const PoolWorkers&) = delete;
   PoolWorkers& operator=(const PoolWorkers&) = delete;
 
+  int threads() const override { return pool_.threads(); }
   // Throws std::bad_alloc when a task ran out of memory.
   void run(int count, const std::function<void(int)>& task) override;
   void* scratch(int slot, std::size_t bytes) override;

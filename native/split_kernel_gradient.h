@@ -26,6 +26,8 @@ struct SplitGradientPlan {
   }
 };
 
+// Slices are cut by the shape alone, because sums are added slice after slice.
+constexpr int64_t kProductsOfTask = 150'000'000, kFewestGradientTasks = 4, kMostGradientTasks = 16;
 constexpr int64_t kSplitSumBytes = 16 * 1024 * 1024;  // of all slices
 constexpr int64_t kGradientChannels = 128;            // of a part, so that it stays in the second-level cache with the filters
 constexpr int64_t kGradientPositions = 16;            // at least, between two visits to the sums
@@ -36,7 +38,9 @@ inline SplitGradientPlan plan_split_gradient(const ConvolutionGeometry& g) {
   plan.lead = leading_axis(gather);
   const GatherAxis& axis = gather.axis[plan.lead];
   plan.parts = divide_up(gather.source_channels, kGradientChannels);
-  plan.bands = between(1, divide_up(kStackTasks, plan.stacks * plan.parts), axis.positions);
+  const int64_t products = g.batch * gather.positions() * gather.rows() * gather.target_channels;
+  const int64_t tasks = between(kFewestGradientTasks, products / kProductsOfTask, kMostGradientTasks);
+  plan.bands = between(1, divide_up(tasks, plan.stacks * plan.parts), axis.positions);
   const int64_t bytes = larger(1, plan.slice_size() * static_cast<int64_t>(sizeof(float)));
   plan.slices = between(1, kSplitSumBytes / bytes, plan.stacks * plan.bands);
   plan.rows = between(1, divide_up(kGradientPositions, larger(1, positions_of_row(gather, plan.lead))), axis.positions);

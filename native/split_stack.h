@@ -119,13 +119,11 @@ struct StackCut {
   int64_t tasks() const { return stacks * bands * parts; }
 };
 
-constexpr int64_t kStackTasks = 8;
-
 // `rows` of positions, of which `edge` at the end of a band are split for both neighbours. Parts split everything anew, which takes a few
 // hundredths of the time with 128 channels a part and more.
-inline StackCut cut_stacks(int64_t batch, int64_t rows, int64_t edge, int64_t channels) {
+inline StackCut cut_stacks(int64_t batch, int64_t rows, int64_t edge, int64_t channels, int64_t tasks) {
   StackCut cut{divide_up(batch, kStack), 1, 1};
-  const auto missing = [&] { return divide_up(kStackTasks, cut.tasks()); };
+  const auto missing = [&] { return divide_up(tasks, cut.tasks()); };
   cut.bands = between(1, missing(), rows / larger(1, 2 * edge));
   cut.parts = between(1, missing(), channels / 128);
   cut.bands = between(cut.bands, cut.bands * missing(), rows);

@@ -7,6 +7,8 @@ namespace convista {
 class Workers {
  public:
   virtual ~Workers() = default;
+  // How many threads may run tasks at once. For cutting work whose results do not depend on how it is cut.
+  virtual int threads() const = 0;
   virtual void run(int count, const std::function<void(int)>& task) = 0;
   // Scratch memory of at least `bytes`, 64-byte aligned, for the calling thread; valid until its next call with the same slot (0…3). Never shrinks.
   virtual void* scratch(int slot, std::size_t bytes) = 0;

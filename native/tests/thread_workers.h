@@ -36,6 +36,7 @@ class GrowingMemory {
 
 class ThreadWorkers : public Workers {
  public:
+  int threads() const override { return static_cast<int>(memory_.size()); }
   explicit ThreadWorkers(int threads, bool poison = false) : poison_(poison), memory_(threads) {
     for (int i = 1; i < threads; ++i) threads_.emplace_back([this, i] { wait_for_work(i); });
   }
