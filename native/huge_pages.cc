@@ -17,6 +17,7 @@ namespace {
 struct Range {
   std::uintptr_t begin = 0, end = 0;
   bool holds(std::uintptr_t place) const { return begin <= place && place < end; }
+  bool holds(const Range& other) const { return begin <= other.begin && other.end <= end; }
 };
 
 // The private writable mapping without a file that holds a place; empty where there is none or nobody says.
@@ -40,12 +41,12 @@ Range find_mapping(std::uintptr_t place) {
 // somebody else's memory there comes in larger pages.
 class KnownMappings {
  public:
-  Range of(std::uintptr_t place) {
+  Range of(const Range& block) {
     const std::lock_guard lock(mutex_);
-    const auto known = std::find_if(ranges_.begin(), ranges_.end(), [&](const Range& range) { return range.holds(place); });
+    const auto known = std::find_if(ranges_.begin(), ranges_.end(), [&](const Range& range) { return range.holds(block); });
     if (known != ranges_.end()) return *known;
-    const Range found = find_mapping(place);
-    ranges_[next_++ % ranges_.size()] = found;
+    const Range found = find_mapping(block.begin);
+    if (found.holds(block)) ranges_[next_++ % ranges_.size()] = found;
     return found;
   }
 
@@ -63,8 +64,9 @@ void prefer_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size
   if (bytes < kHugePage) return;
   static KnownMappings mappings;
   const auto first = reinterpret_cast<std::uintptr_t>(memory);
-  Range range = mappings.of(first);
-  if (!range.holds(first)) range = {first / kHugePage * kHugePage, (first + bytes + kHugePage - 1) / kHugePage * kHugePage};
+  const Range block{first, first + bytes};
+  Range range = mappings.of(block);
+  if (!range.holds(block)) range = {first / kHugePage * kHugePage, (block.end + kHugePage - 1) / kHugePage * kHugePage};
   madvise(reinterpret_cast<void*>(range.begin), range.end - range.begin, MADV_HUGEPAGE);
 #endif
 }

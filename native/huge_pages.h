@@ -7,7 +7,7 @@ namespace convista {
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 // Asks for huge pages for the whole mapping in which a block of at least a huge page lies. Only the first touch of a page after this
-// counts; asking again costs a microsecond.
+// counts; asking again costs a microsecond. Whatever else lies in that mapping comes in large pages too.
 //
 // XLA takes memory for what lies between two operations from malloc, in one piece, and gives it back after every call; glibc returns
 // blocks that large to the kernel, whatever its thresholds: none of them reaches beyond 32 MB. All of it comes back as page faults: a third

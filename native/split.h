@@ -2,14 +2,14 @@
 // 24 of a float32.
 //
 // a·b = (a₀ + a₁ + a₂)(b₀ + b₁ + b₂), of which the six products aᵢbⱼ with i + j ≤ 2 are added, in float32. The three left out are less
-// than 2⁻²⁴ |a·b| together, half of what rounding one float32 does. Where a processor multiplies bfloat16 in tiles, six such products
+// than 2⁻²⁴ |a·b| together, no more than rounding one float32 may do. Where a processor multiplies bfloat16 in tiles, six such products
 // take less time than one of float32 in vectors: AMX multiplies 512 pairs a cycle, AVX-512 32.
 // Source: G. Henry, P. Tang, A. Heinecke, «Leveraging the bfloat16 artificial intelligence datatype for higher-precision
 // computations», IEEE Symposium on Computer Arithmetic, 2019.
 //
-// Infinities do not survive: ∞ = ∞ + 0 + 0, and ∞·0 is NaN. So splitting tells whether it met a number that is not finite, or that
-// would round to infinity, and the convolution is then done by vectors. Parts below 2⁻¹²⁶ are zero, so numbers below 2⁻¹⁰³ lose
-// the precision that their parts would have had.
+// Infinities do not survive: ∞ = ∞ + 0 + 0, and ∞·0 is NaN; nor do sums that overflow, whose parts may have different signs. So
+// splitting and finishing tell whether they met a number that is not finite, or that would round to infinity, and the convolution is then
+// done by vectors. Tiles take parts below 2⁻¹²⁶ for zero, so numbers below 2⁻¹⁰³ lose the precision that their parts would have had.
 #pragma once
 #include "bfloat16_vector.h"
 
@@ -31,7 +31,8 @@ struct Parts {
   Vector part[kParts];
 };
 
-// What the first two parts leave of 24 bits are at most 8, so that the third is exact.
+// What the first two parts leave of 24 bits are at most 8, so that the third is exact, unless it is too small for bfloat16's exponents:
+// then there are bits below its upper half, which are dropped where it is stored.
 inline Parts split(Vector value) {
   const Vector first = nearest_part(value), rest = value - first, second = nearest_part(rest);
   return {{first, second, rest - second}};

@@ -18,9 +18,22 @@ struct SplitCost {
 
 inline double filled_up(int64_t count, int64_t to) { return static_cast<double>(rounded_up(count, to)); }
 
-// Full stacks, and no groups: a group's channels seldom fill a tile.
+// Rows of a stack that are kept split: planes of volumes would take hundreds of megabytes.
+constexpr int64_t kMostKept = 16 * 1024 * 1024;
+
+inline bool rows_fit(const Gather& gather) {
+  const int lead = leading_axis(gather);
+  const GatherAxis& axis = gather.axis[lead];
+  const int64_t rows = larger(1, divide_up(kGradientPositions, larger(1, positions_of_row(gather, lead))));
+  const int64_t cells = most_rows_seen(axis, smaller(rows, axis.positions)) * cells_of_row(gather, lead);
+  const int64_t channels = cells * gather.source_channels + rows * positions_of_row(gather, lead) * gather.target_channels;
+  return channels * kStack * kParts * static_cast<int64_t>(sizeof(Bfloat16)) <= kMostKept;
+}
+
+// Stacks filled to three quarters of whole tiles at least, and no groups: a group's channels seldom fill a tile.
 inline bool fills_stacks(const ConvolutionGeometry& g) {
-  return g.groups == 1 && g.batch > 0 && 4 * g.batch >= 3 * rounded_up(g.batch, kTile);
+  return g.groups == 1 && g.batch > 0 && 4 * g.batch >= 3 * rounded_up(g.batch, kTile) && rows_fit(forward_gather(g)) &&
+         rows_fit(class_gather(g, 0));
 }
 
 inline double cells_per_position(const ConvolutionGeometry& g) {

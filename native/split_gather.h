@@ -32,8 +32,8 @@ constexpr int64_t kPositionsOfStack = 8;             // 256 rows of a matrix
 constexpr int64_t kPackedThatStays = 1024 * 1024;    // bytes
 constexpr int64_t kPortionBytes = 256 * 1024;        // of two column tiles
 
-// Two tasks a thread: every band more splits the rows at its edges twice. Eight tasks took the lecture convnet's second and third
-// convolutions 0.15 to 0.25 longer on two threads, and one needs no bands. How it is cut changes no sum.
+// Two tasks a thread: every band more splits the rows at its edges twice. With eight tasks on two threads the lecture
+// convnet's second and third convolutions took 15 to 25 % longer; one thread needs no bands. How it is cut changes no sum.
 inline SplitJob split_job(const Gather& gather, const int64_t (&window)[3], int64_t threads) {
   SplitJob job{gather, {window[0], window[1], window[2]}, nullptr, {}, 1, 1};
   const GatherAxis& axis = gather.axis[job.lead()];
@@ -87,12 +87,13 @@ inline void pack_split_transposed(const SplitJob& job, const int64_t kernel[3], 
 // One row of cells of one picture; `to` is that picture's place in the row's first tile.
 inline void split_cells(const float* from, int64_t cells, int64_t channels, int64_t cell_size, Bfloat16* to, Strange& strange) {
   for (int64_t cell = 0; cell < cells; ++cell, to += cell_size)
-    for (int64_t first = 0; first < channels; first += kDepth, from += smaller(kDepth, channels - first + kDepth)) {
+    for (int64_t first = 0; first < channels; first += kDepth) {
       const int64_t live = smaller(kDepth, channels - first);
       Bfloat16* tile = to + first / kDepth * kStackTile;
       if (live < kDepth)
         for (int part = 0; part < kParts; ++part) std::memset(tile + part * 2 * kTileSize, 0, kDepth * sizeof(Bfloat16));
       split_row(from, live, tile, 2 * kTileSize, strange);
+      from += live;
     }
 }
 
@@ -131,12 +132,13 @@ struct SplitCall {
 
 // Two column tiles of the same position of a stack's pictures.
 template <bool Bias, bool Relu>
-inline void finish_stack(const float* sums, int64_t images, int64_t image_size, const float* bias, int64_t channels, float* to) {
+inline void finish_stack(const float* sums, int64_t images, int64_t image_size, const float* bias, int64_t channels, float* to, Strange& strange) {
   for (int64_t i = 0; i < channels; i += kWidth) {
     const int lanes = static_cast<int>(smaller(kWidth, channels - i));
     const Vector add = Bias ? load_lanes(bias + i, lanes) : Vector{};
     for (int64_t image = 0; image < images; ++image) {
       Vector value = load(sums + image * kSumsRow + i);
+      strange.see(value);
       if constexpr (Bias) value += add;
       if constexpr (Relu) value = relu_of(value);
       store_lanes(to + image * image_size + i, value, lanes);
@@ -144,14 +146,15 @@ inline void finish_stack(const float* sums, int64_t images, int64_t image_size, 
   }
 }
 
-inline void finish_stack(const SplitCall& call, const float* sums, int64_t images, int64_t image_size, int64_t channel, int64_t channels, float* to) {
+inline void finish_stack(const SplitCall& call, const float* sums, int64_t images, int64_t image_size, int64_t channel, int64_t channels, float* to,
+                         Strange& strange) {
   const float* bias = call.bias ? call.bias + channel : nullptr;
   if (bias) {
-    return call.relu ? finish_stack<true, true>(sums, images, image_size, bias, channels, to)
-                     : finish_stack<true, false>(sums, images, image_size, bias, channels, to);
+    return call.relu ? finish_stack<true, true>(sums, images, image_size, bias, channels, to, strange)
+                     : finish_stack<true, false>(sums, images, image_size, bias, channels, to, strange);
   }
-  call.relu ? finish_stack<false, true>(sums, images, image_size, bias, channels, to)
-            : finish_stack<false, false>(sums, images, image_size, bias, channels, to);
+  call.relu ? finish_stack<false, true>(sums, images, image_size, bias, channels, to, strange)
+            : finish_stack<false, false>(sums, images, image_size, bias, channels, to, strange);
 }
 
 inline void store_bytes(uint8_t* to, Lanes numbers, int lanes) {
@@ -160,20 +163,22 @@ inline void store_bytes(uint8_t* to, Lanes numbers, int lanes) {
   std::memcpy(to, &bytes, static_cast<size_t>(lanes));
 }
 
-// The largest sum of each window's cells, with its bias: the first of the largest wins, NaN before everything, as in pool_block. `at` is the
+// The largest sum of each window's cells, with its bias: the first of the largest wins, as in pool_block. `at` is the
 // first picture's place in y and in the winners.
 inline void pool_stack(const SplitCall& call, const float* sums, int64_t cells, int64_t images, int64_t image_size, int64_t channel,
-                       int64_t channels, int64_t at) {
+                       int64_t channels, int64_t at, Strange& strange) {
   for (int64_t i = 0; i < channels; i += kWidth) {
     const int lanes = static_cast<int>(smaller(kWidth, channels - i));
     const Vector bias = load_lanes(call.bias + channel + i, lanes);
     for (int64_t image = 0; image < images; ++image) {
       const float* from = sums + image * kSumsRow + i;
       Vector best = load(from);
+      strange.see(best);
       Lanes number{};
       for (int64_t cell = 1; cell < cells; ++cell) {
         const Vector value = load(from + cell * kSums);
-        const Lanes larger = (value > best) | ((value != value) & (best == best));
+        strange.see(value);
+        const Lanes larger = value > best;
         best = larger ? value : best;
         number = larger ? Lanes{} + static_cast<int32_t>(cell) : number;
       }
@@ -209,6 +214,7 @@ struct SplitBlock {
   Segment rows;
   TileRun* runs;
   float* sums;  // of the cells of one window, or of all windows
+  Strange& strange;
 
   Place window(int64_t number) const {
     Place place{};
@@ -243,7 +249,7 @@ inline void finish_window(const SplitBlock& block, const Place& window, int64_t 
   const int64_t channel = pair * kSumsRow, channels = smaller(kSumsRow, gather.target_channels - channel), images = block.task.stack.images;
   if (job.cells() == 1) {
     float* target = block.call.target + block.task.first_image * gather.target_image() + target_of(gather, window) + channel;
-    return finish_stack(block.call, sums, images, gather.target_image(), channel, channels, target);
+    return finish_stack(block.call, sums, images, gather.target_image(), channel, channels, target, block.strange);
   }
   int64_t number = 0, windows = 1;
   for (int i = 0; i < 3; ++i) {
@@ -251,7 +257,7 @@ inline void finish_window(const SplitBlock& block, const Place& window, int64_t 
     number = number * along + window.at[i], windows *= along;
   }
   const int64_t image_size = windows * gather.target_channels, at = block.task.first_image * image_size + number * gather.target_channels + channel;
-  pool_stack(block.call, sums, job.cells(), images, image_size, channel, channels, at);
+  pool_stack(block.call, sums, job.cells(), images, image_size, channel, channels, at, block.strange);
 }
 
 // Weights that stay in the second-level cache meet one window after the other, so that each writes all its channels at once; others one
@@ -297,7 +303,7 @@ inline void split_gather_task(const SplitJob& job, const SplitCall& call, int64_
     wanted.begin = larger(wanted.begin, split_up_to);
     split_rows(gather, lead, task.stack, wanted, ring, seen);
     split_up_to = larger(split_up_to, wanted.end);
-    multiply_rows({job, call, task, ring, rows, runs, sums});
+    multiply_rows({job, call, task, ring, rows, runs, sums, seen});
   }
   if (seen.seen()) strange.raise();
 }

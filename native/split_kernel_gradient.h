@@ -43,6 +43,7 @@ inline SplitGradientPlan plan_split_gradient(const ConvolutionGeometry& g) {
   plan.bands = between(1, divide_up(tasks, plan.stacks * plan.parts), axis.positions);
   const int64_t bytes = larger(1, plan.slice_size() * static_cast<int64_t>(sizeof(float)));
   plan.slices = between(1, kSplitSumBytes / bytes, plan.stacks * plan.bands);
+  plan.parts = between(plan.parts, divide_up(kFewestGradientTasks, plan.slices), plan.channel_pairs());
   plan.rows = between(1, divide_up(kGradientPositions, larger(1, positions_of_row(gather, plan.lead))), axis.positions);
   return plan;
 }
@@ -102,15 +103,23 @@ inline void pair_rows_of_gradient(const SplitGradientPlan& plan, const Stack& st
     }
 }
 
+// Adds dy over positions first … end − 1 of a stack. A picture's positions are added up before the pictures are: one sum over thousands of
+// equal numbers would lose three digits.
 inline void add_gradients(const Stack& stack, const Gather& gather, int64_t first, int64_t end, float* sums) {
-  for (int64_t image = 0; image < stack.images; ++image)
-    for (int64_t position = first; position < end; ++position) {
-      const float* from = stack.source + image * gather.target_image() + position * gather.target_channels;
-      for (int64_t i = 0; i < gather.target_channels; i += kWidth) {
-        const int lanes = static_cast<int>(smaller(kWidth, gather.target_channels - i));
-        store_lanes(sums + i, load_lanes(sums + i, lanes) + load_lanes(from + i, lanes), lanes);
+  constexpr int64_t kTogether = 64;
+  for (int64_t i = 0; i < gather.target_channels; i += kWidth) {
+    const int lanes = static_cast<int>(smaller(kWidth, gather.target_channels - i));
+    Vector all{};
+    for (int64_t image = 0; image < stack.images; ++image)
+      for (int64_t begin = first; begin < end; begin += kTogether) {
+        const float* from = stack.source + image * gather.target_image() + i;
+        Vector some{};
+        for (int64_t position = begin; position < smaller(begin + kTogether, end); ++position)
+          some += load_lanes(from + position * gather.target_channels, lanes);
+        all += some;
       }
-    }
+    store_lanes(sums + i, load_lanes(sums + i, lanes) + all, lanes);
+  }
 }
 
 // Positions first … end − 1 of an axis at which a tap lies inside the picture.
@@ -204,7 +213,7 @@ inline void split_gradient_unit(const SplitGradientPlan& plan, const SplitGradie
   }
 }
 
-inline void finish_split_gradient(const SplitGradientPlan& plan, int64_t tap, int64_t channel, float* dw) {
+inline void finish_split_gradient(const SplitGradientPlan& plan, int64_t tap, int64_t channel, float* dw, Strange& strange) {
   const Gather& gather = plan.gather;
   const int64_t filters = gather.target_channels, pair = channel / kSumsRow;
   float* to = dw + (tap * gather.source_channels + channel) * filters;
@@ -212,7 +221,9 @@ inline void finish_split_gradient(const SplitGradientPlan& plan, int64_t tap, in
     const float* from = plan.sums_of(0, tap, pair, filter / kSumsRow) + channel % kSumsRow * kSumsRow + filter % kSumsRow;
     Vector sum = load(from);
     for (int64_t slice = 1; slice < plan.slices; ++slice) sum += load(from + slice * plan.slice_size());
-    store_lanes(to + filter, sum, static_cast<int>(smaller(kWidth, filters - filter)));
+    const int lanes = static_cast<int>(smaller(kWidth, filters - filter));
+    strange.see(sum);
+    store_lanes(to + filter, sum, lanes);
   }
 }
 
@@ -238,13 +249,15 @@ inline bool split_kernel_gradient(const ConvolutionGeometry& g, const float* x, 
   });
   if (strange.raised()) return false;
   workers.run(static_cast<int>(taps), [&](int tap) {
-    for (int64_t channel = 0; channel < channels; ++channel) finish_split_gradient(plan, tap, channel, dw);
+    Strange seen;
+    for (int64_t channel = 0; channel < channels; ++channel) finish_split_gradient(plan, tap, channel, dw, seen);
+    if (seen.seen()) strange.raise();
   });
   for (int64_t filter = 0; dbias && filter < filters; ++filter) {
     dbias[filter] = 0;
     for (int64_t slice = 0; slice < plan.slices; ++slice) dbias[filter] += plan.bias_sums[slice * filters + filter];
   }
-  return true;
+  return !strange.raised();
 }
 
 }  // namespace convista::CONVISTA_TARGET

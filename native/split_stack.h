@@ -21,7 +21,7 @@ inline void pack_split_pair(const float* first, const float* second, int64_t lan
     const Parts lows = split(low), highs = split(high);
     CONVISTA_UNROLL
     for (int number = 0; number < kParts; ++number) {
-      const Words pairs = (reinterpret_cast<Words>(lows.part[number]) >> 16) | reinterpret_cast<Words>(highs.part[number]);
+      const Words pairs = (reinterpret_cast<Words>(lows.part[number]) >> 16) | (reinterpret_cast<Words>(highs.part[number]) & 0xffff0000u);
       std::memcpy(to + number * part + 2 * i, &pairs, sizeof pairs);
     }
   }

@@ -250,11 +250,45 @@ void check_parts() {
   }
 }
 
+// A tiny number leaves its neighbours alone, sums that overflow are told, and many equal numbers are added well.
+void check_extremes() {
+  const ConvolutionGeometry g = plane(16, 6, 32, 32, 3, 1, 1);
+  for (float tiny : {2.7498e-35f, 1e-38f, 1e-42f}) {
+    Case c(g, 0, 11);
+    for (Buffer<float>* buffer : {&c.x, &c.w, &c.dy})
+      for (int64_t i = 0; i < buffer->size; ++i)
+        if (i / 32 % 2 || i % 3 == 0) buffer->data[i] = tiny;
+    for (int64_t i = 1; i < c.x.size; i += 2 * 36 * 32) c.x.data[i] = 1, c.dy.data[i] = 1;
+    const Results r(c, 0, three);
+    expect(r.right, "tiny numbers are split");
+    check_values(r.y, exact_forward(g, c.x.data, c.w.data, nullptr, false), "forward of tiny numbers");
+    check_values(r.dx, exact_input_gradient(g, c.dy.data, c.w.data), "input gradient of tiny numbers");
+    check_values(r.dw, exact_kernel_gradient(g, c.x.data, c.dy.data), "kernel gradient of tiny numbers");
+  }
+  Case huge(g, 0, 12);
+  for (Buffer<float>* buffer : {&huge.x, &huge.w, &huge.dy})
+    for (int64_t i = 0; i < buffer->size; ++i) buffer->data[i] = 1.0039e30f;
+  PoolWorkers workers(three);
+  Buffer<float> y(huge.dy.size, 0), dx(huge.x.size, 0), dw(huge.w.size, 0);
+  const int64_t window[3] = {1, 2, 2};
+  expect(!target::split_forward(g, target::kNoWindow, {huge.x.data, nullptr, true, y.data, nullptr}, huge.w.data, workers), "overflow is told");
+  expect(!target::split_forward(g, window, {huge.x.data, huge.bias.data, true, y.data, nullptr}, huge.w.data, workers), "overflow in a window is told");
+  expect(!target::split_input_gradient(g, huge.dy.data, huge.w.data, dx.data, workers), "overflow is told by the input gradient");
+  expect(!target::split_kernel_gradient(g, huge.x.data, huge.dy.data, dw.data, nullptr, workers), "overflow is told by the kernel gradient");
+  const ConvolutionGeometry many = plane(64, 24, 2, 17, 1);
+  Case equal(many, 0, 13);
+  for (int64_t i = 0; i < equal.dy.size; ++i) equal.dy.data[i] = 0.1f;
+  check_values(Results(equal, 0, three).dbias, exact_bias_gradient(many, equal.dy.data), "the bias gradient of equal numbers");
+}
+
 // Where parts are worth their while.
 void check_choice() {
   expect(target::splits_forward(plane(128, 32, 64, 64, 3, 1, 1)) && target::splits_input_gradient(plane(128, 32, 64, 64, 3, 1, 1)) &&
              target::splits_kernel_gradient(plane(128, 32, 64, 64, 3, 1, 1)),
          "a deep convolution of a batch is split");
+  const ConvolutionGeometry volume{32, 32, 64, 1, {64, 64, 64}, {62, 62, 62}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}};
+  expect(!target::splits_forward(volume) && !target::splits_kernel_gradient(volume), "planes of a large volume are not kept split");
+  expect(target::splits_forward(plane(32, 224, 64, 64, 3, 1, 1)), "rows of a large picture are");
   expect(!target::splits_forward(plane(1, 32, 64, 64, 3, 1, 1)), "one picture does not fill a stack");
   expect(!target::splits_forward(plane(128, 28, 1, 32, 3)) && !target::splits_input_gradient(plane(128, 28, 1, 32, 3)), "one channel does not fill a tile");
   expect(!target::splits_kernel_gradient(plane(128, 32, 32, 64, 1)), "with one tap, splitting takes longer than multiplying");
@@ -274,6 +308,7 @@ int main(int count, char** arguments) {
   check_random((count > 1 ? std::atoi(arguments[1]) : 100) / kTimes);
   check_pooled();
   check_strange();
+  check_extremes();
   check_choice();
   return verdict();
 }

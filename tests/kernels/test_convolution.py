@@ -238,7 +238,7 @@ def test_batches_of_float32_go_through_tiles(library) -> None:
     before = library.chosen()
     found = {}
     for batch in (1, 16):
-        x, kernel, dy = numbers((batch, 6, 6, 64), (3, 3, 64, 64), (batch, 4, 4, 64))
+        x, kernel, dy = numbers((batch, 14, 14, 64), (3, 3, 64, 64), (batch, 12, 12, 64))
         for name in ("avx512", "amx"):
             library.choose(name)
             found[name] = [np.asarray(result) for result in results(x, kernel, dy, PLAIN)]
@@ -246,6 +246,14 @@ def test_batches_of_float32_go_through_tiles(library) -> None:
         same = [bool((a == b).all()) for a, b in zip(found["avx512"], found["amx"], strict=True)]
         # Other sums in another order: were all bits the same, the tiles would not have been used.
         assert same == [batch == 1] * 3
+
+
+def test_sums_that_overflow_are_infinite_in_a_batch(instruction_set) -> None:
+    x, kernel = jnp.full((16, 5, 5, 64), 1.0039e30), jnp.full((3, 3, 64, 64), 1.003e30)
+    y, dx, dw = results(x, kernel, -jnp.ones((16, 3, 3, 64)) * 1.003e30, PLAIN)
+    assert bool((y == jnp.inf).all())
+    assert bool((dx == -jnp.inf).all())
+    assert bool((dw == -jnp.inf).all())
 
 
 @functools.partial(jax.jit, static_argnums=3)

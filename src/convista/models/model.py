@@ -415,7 +415,7 @@ class Model(Questions, Network):
         Args:
             x: As for ``fit``.
             y: As for ``fit``.
-            batch_size: Examples at a time; 32 unless given. The result does not depend on it.
+            batch_size: Examples at a time; 32 unless given. The result does not depend on it, but for last bits.
             verbose: 0 prints nothing, otherwise one line.
             sample_weight: Factor of each example in the loss.
             steps: Batches after which to stop.
@@ -465,7 +465,7 @@ class Model(Questions, Network):
             x: Inputs as for ``fit``, also none at all; a path or a list of paths to pictures of any size and mode,
                 which the model's own preprocessing brings to its input; or an iterable of batches, of inputs alone or
                 of ``(x, y)`` as for ``fit``.
-            batch_size: Examples at a time. The result does not depend on it.
+            batch_size: Examples at a time. The result does not depend on it, but for last bits.
             verbose: Accepted for Keras's sake; nothing is printed.
             steps: Batches after which to stop, for an iterable.
             **unknown: Refused with what to do instead.
