@@ -42,23 +42,41 @@ class TileRegisters {
   TileRegisters& operator=(const TileRegisters&) = delete;
 };
 
-// Two by two: four products for four loads.
+// Sums live in tiles 0 and 1, and 2 and 3 below them: what is there already, or zeros.
 template <int Rows, int Columns>
-inline void multiply_tiles(const TileProduct& p) {
-  const size_t a_stride = static_cast<size_t>(p.a_stride) * sizeof(Bfloat16), sums_stride = static_cast<size_t>(p.sums_stride) * sizeof(float);
-  float* lower = p.sums + kTile * p.sums_stride;
+inline void begin_sums(const float* sums, int64_t stride, bool add) {
+  const size_t bytes = static_cast<size_t>(stride) * sizeof(float);
+  const float* lower = sums + kTile * stride;
   memory_is_read_and_written();
-  if (p.add) {
-    _tile_loadd(0, p.sums, sums_stride);
-    if constexpr (Columns > 1) _tile_loadd(1, p.sums + kTile, sums_stride);
-    if constexpr (Rows > 1) _tile_loadd(2, lower, sums_stride);
-    if constexpr (Rows > 1 && Columns > 1) _tile_loadd(3, lower + kTile, sums_stride);
+  if (add) {
+    _tile_loadd(0, sums, bytes);
+    if constexpr (Columns > 1) _tile_loadd(1, sums + kTile, bytes);
+    if constexpr (Rows > 1) _tile_loadd(2, lower, bytes);
+    if constexpr (Rows > 1 && Columns > 1) _tile_loadd(3, lower + kTile, bytes);
   } else {
     _tile_zero(0);
     if constexpr (Columns > 1) _tile_zero(1);
     if constexpr (Rows > 1) _tile_zero(2);
     if constexpr (Rows > 1 && Columns > 1) _tile_zero(3);
   }
+}
+
+template <int Rows, int Columns>
+inline void end_sums(float* sums, int64_t stride) {
+  const size_t bytes = static_cast<size_t>(stride) * sizeof(float);
+  float* lower = sums + kTile * stride;
+  _tile_stored(0, sums, bytes);
+  if constexpr (Columns > 1) _tile_stored(1, sums + kTile, bytes);
+  if constexpr (Rows > 1) _tile_stored(2, lower, bytes);
+  if constexpr (Rows > 1 && Columns > 1) _tile_stored(3, lower + kTile, bytes);
+  memory_is_read_and_written();
+}
+
+// Two by two: four products for four loads.
+template <int Rows, int Columns>
+inline void multiply_tiles(const TileProduct& p) {
+  const size_t a_stride = static_cast<size_t>(p.a_stride) * sizeof(Bfloat16);
+  begin_sums<Rows, Columns>(p.sums, p.sums_stride, p.add);
   const Bfloat16 *a = p.a, *a_lower = p.a + kTile * p.a_stride, *b = p.b, *b_right = p.b + p.b_stride;
   for (int64_t step = 0; step < p.steps; ++step) {
     _tile_loadd(6, b, 64);
@@ -75,11 +93,7 @@ inline void multiply_tiles(const TileProduct& p) {
     if constexpr (Rows > 1 && Columns > 1) _tile_dpbf16ps(3, 5, 7);
     a += kDepth, a_lower += kDepth, b += kTileSize, b_right += kTileSize;
   }
-  _tile_stored(0, p.sums, sums_stride);
-  if constexpr (Columns > 1) _tile_stored(1, p.sums + kTile, sums_stride);
-  if constexpr (Rows > 1) _tile_stored(2, lower, sums_stride);
-  if constexpr (Rows > 1 && Columns > 1) _tile_stored(3, lower + kTile, sums_stride);
-  memory_is_read_and_written();
+  end_sums<Rows, Columns>(p.sums, p.sums_stride);
 }
 
 #else

@@ -80,17 +80,10 @@ struct Ring {
   Bfloat16* row(int64_t number) const { return numbers + number % rows * row_size; }
 };
 
-// Positions in the plain order of a row of positions, from the leading axis on.
+// A position, or a window of positions.
 struct Place {
   int64_t at[3];
 };
-
-inline Place place_at(const Gather& gather, int lead, int64_t row, int64_t number) {
-  Place place{};
-  for (int i = 2; i > lead; --i) place.at[i] = number % gather.axis[i].positions, number /= gather.axis[i].positions;
-  place.at[lead] = row;
-  return place;
-}
 
 // In numbers from where a picture begins.
 inline int64_t target_of(const Gather& gather, const Place& place) {
@@ -113,7 +106,7 @@ inline int64_t ring_offset(const Gather& gather, int lead, const Ring& ring, con
   return cell * ring.cell_size;
 }
 
-// How the pictures are cut into tasks, by shape alone: stacks, bands of their rows, parts of the target's channels.
+// How the pictures are cut into tasks: stacks, bands of their rows, parts of the target's channels.
 struct StackCut {
   int64_t stacks, bands, parts;
   int64_t tasks() const { return stacks * bands * parts; }

@@ -27,20 +27,8 @@ constexpr int64_t kSumsRow = 2 * kTile, kSums = kSumsRow * 2 * kTile;
 // Neighbours in the order of the six products share a part of A or of B, so that each costs four products for two loads.
 template <int Rows, int Columns>
 inline void multiply_runs(const SplitProduct& p) {
-  constexpr size_t kRowBytes = 64, kSumsBytes = kSumsRow * sizeof(float);
-  float* lower = p.sums + kTile * kSumsRow;
-  memory_is_read_and_written();
-  if (p.add) {
-    _tile_loadd(0, p.sums, kSumsBytes);
-    if constexpr (Columns > 1) _tile_loadd(1, p.sums + kTile, kSumsBytes);
-    if constexpr (Rows > 1) _tile_loadd(2, lower, kSumsBytes);
-    if constexpr (Rows > 1 && Columns > 1) _tile_loadd(3, lower + kTile, kSumsBytes);
-  } else {
-    _tile_zero(0);
-    if constexpr (Columns > 1) _tile_zero(1);
-    if constexpr (Rows > 1) _tile_zero(2);
-    if constexpr (Rows > 1 && Columns > 1) _tile_zero(3);
-  }
+  constexpr size_t kRowBytes = 64;
+  begin_sums<Rows, Columns>(p.sums, kSumsRow, p.add);
   for (const TileRun* run = p.runs; run < p.end; ++run) {
     const Bfloat16 *a = p.a + run->a, *b = p.b + run->b;
     const auto load_a = [&](int64_t part) {
@@ -66,11 +54,7 @@ inline void multiply_runs(const SplitProduct& p) {
       load_a(0), multiply();
     }
   }
-  _tile_stored(0, p.sums, kSumsBytes);
-  if constexpr (Columns > 1) _tile_stored(1, p.sums + kTile, kSumsBytes);
-  if constexpr (Rows > 1) _tile_stored(2, lower, kSumsBytes);
-  if constexpr (Rows > 1 && Columns > 1) _tile_stored(3, lower + kTile, kSumsBytes);
-  memory_is_read_and_written();
+  end_sums<Rows, Columns>(p.sums, kSumsRow);
 }
 
 #else

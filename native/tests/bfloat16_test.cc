@@ -4,13 +4,13 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <memory>
 #include <random>
 #include <vector>
 
 #include "../pool_workers.h"
 #include "../pooling.h"
 #include "../tile_permission.h"
+#include "buffer.h"
 #include "convolution_oracle.h"
 #include "expect.h"
 #include "thread_pool.h"
@@ -21,22 +21,6 @@ using namespace convista;
 namespace target = convista::CONVISTA_TARGET;
 
 ThreadPool one(1), three(3);
-
-// Misaligned, and exactly as long as needed, so that the address sanitizer sees a step too far.
-template <typename Item>
-struct Buffer {
-  Buffer(int64_t size, int skip) : memory(new Item[size + skip]), data(memory.get() + skip), size(size) {
-    std::memset(memory.get(), 0xff, static_cast<size_t>(size + skip) * sizeof(Item));
-  }
-  std::unique_ptr<Item[]> memory;
-  Item* data;
-  int64_t size;
-};
-
-template <typename Item>
-bool same(const Buffer<Item>& a, const Buffer<Item>& b) {
-  return std::memcmp(a.data, b.data, static_cast<size_t>(a.size) * sizeof(Item)) == 0;
-}
 
 // Numbers that bfloat16 holds exactly, in both formats.
 struct Pictures {

@@ -13,7 +13,7 @@ import pytest
 from jax.sharding import Mesh, PartitionSpec
 
 import convista.ops.convolution
-import convista.ops.pooling
+import convista.ops.pooling  # noqa: F401 - both say what other platforms run
 from convista.kernels import block as native
 from convista.kernels.geometry import BlockGeometry, ConvolutionGeometry
 from oracles import window_loops
@@ -295,9 +295,6 @@ def test_inside_shard_map(library) -> None:
 
 
 def test_other_platforms_get_no_native_calls(library) -> None:
-    # They run what these modules say.
-    assert convista.ops.convolution
-    assert convista.ops.pooling
     geometry = BlockGeometry(SAME, (2, 2), relu=True)
     operands = arguments((2, 6, 7, 20), (3, 2, 20, 5))
     traced = jax.jit(jax.grad(bent(lambda *a: native.block(*a, geometry)), (0, 1, 2))).trace(*operands)
