@@ -1,24 +1,31 @@
-// Which convolutions of float32 are faster in three bfloat16 parts (split.h) than in vectors of float32, on a processor with tiles.
+// Which convolutions of float32 are faster in three bfloat16 parts (split.h) than in vectors of float32, on a processor with tiles, and whether
+// their pictures are better stacked (split_stack.h) or laid out as lines (split_line.h).
 #pragma once
 #include "depthwise.h"
 #include "split_gather.h"
 #include "split_kernel_gradient.h"
+#include "split_line.h"
+#include "split_pointwise_gradient.h"
 
 namespace convista::CONVISTA_TARGET {
 
-// Cycles per position and picture, from measurements on two Sapphire Rapids cores at once: vectors of float32 reach 24 multiply-adds a
-// cycle, tiles 80 of float32, counted with what fills them up; to split a number takes three, four where channels become rows, and to write
-// a sum two and a half. (Alone, a core splits in two and writes in one; 1×1 convolutions of 128 channels were chosen by that, and took
-// 6.2 instead of 5.0 ms on both.) A quarter more, because both come out alike within it.
-struct SplitCost {
-  double products, filled;        // multiply-adds; those of whole tiles
-  double split, turned, written;  // numbers
-  bool is_less() const { return products / 24 > 1.25 * (filled / 80 + 3 * split + 4 * turned + 2.5 * written); }
+enum class Way { vectors, stacks, lines };
+
+// Multiply-adds of numbers that are inside the picture; those of whole tiles with stacks and with lines; numbers to be split, by stacks once a
+// residue class; sums to be written; weights.
+struct Work {
+  double products, stacked, lined, numbers, classes, sums, weights;
+  bool stays;  // whether the weights stay in the second-level cache
 };
 
-inline double filled_up(int64_t count, int64_t to) { return static_cast<double>(rounded_up(count, to)); }
+// Cycles, from measurements on two Sapphire Rapids cores at once. Vectors multiply 26 pairs a cycle; tiles 70 in stacks, which meet only taps
+// inside the picture, and 75 in lines, which meet the border too. Stacks split a number in three cycles and write one in two and a half; lines in
+// little more than one, while tiles multiply. A tenth more, because within it both come out alike.
+inline double cycles_of_vectors(const Work& w) { return w.products / 26 + 0.5 * (w.numbers + w.sums) + w.weights; }
+inline double cycles_of_stacks(const Work& w) { return w.stacked / (w.stays ? 70 : 55) + 3 * w.numbers * w.classes + 2.5 * w.sums + 3 * w.weights; }
+inline double cycles_of_lines(const Work& w) { return w.lined / (w.stays ? 75 : 62) + 1.25 * (w.numbers + w.sums) + 3 * w.weights; }
 
-// Rows of a stack that are kept split: planes of volumes would take hundreds of megabytes.
+// Rows of a stack, or cells of lines, that are kept split: planes of volumes would take hundreds of megabytes.
 constexpr int64_t kMostKept = 16 * 1024 * 1024;
 
 inline bool rows_fit(const Gather& gather) {
@@ -30,42 +37,88 @@ inline bool rows_fit(const Gather& gather) {
   return channels * kStack * kParts * static_cast<int64_t>(sizeof(Bfloat16)) <= kMostKept;
 }
 
-// Stacks filled to three quarters of whole tiles at least, and no groups: a group's channels seldom fill a tile.
+// Stacks filled to three quarters of whole tiles at least.
 inline bool fills_stacks(const ConvolutionGeometry& g) {
-  return g.groups == 1 && g.batch > 0 && 4 * g.batch >= 3 * rounded_up(g.batch, kTile) && rows_fit(forward_gather(g)) &&
-         rows_fit(class_gather(g, 0));
+  return 4 * g.batch >= 3 * rounded_up(g.batch, kTile) && rows_fit(forward_gather(g)) && rows_fit(class_gather(g, 0));
 }
 
-inline double cells_per_position(const ConvolutionGeometry& g) {
-  double cells = 1;
-  for (int i = 0; i < 3; ++i) cells *= static_cast<double>(g.in[i]) / static_cast<double>(larger(1, g.out[i]));
-  return cells;
+// The cells of one group of blocks and the next, and of the farthest tap.
+inline bool lines_fit(const LineJob& job) {
+  const int64_t cell = job.lines() * job.depth_tiles() * kParts * kDepth * static_cast<int64_t>(sizeof(Bfloat16));
+  return (job.reach + 2 * kBlocksOfPortion * kLineBlock) <= kMostKept / larger(1, cell);
 }
 
-inline double taps_of(const ConvolutionGeometry& g) { return static_cast<double>(g.kernel[0] * g.kernel[1] * g.kernel[2]); }
+inline double as_double(int64_t number) { return static_cast<double>(number); }
 
-inline double products_of(const ConvolutionGeometry& g) {
-  return taps_of(g) * static_cast<double>(g.in_channels) * static_cast<double>(g.out_channels);
+// Taps of all positions that lie inside the picture.
+inline double taps_inside(const Gather& gather) {
+  double inside = 1;
+  for (const GatherAxis& axis : gather.axis) {
+    int64_t along = 0;
+    for (int64_t tap = 0; tap < axis.taps; ++tap) {
+      const Segment live = positions_of_tap(axis, tap);
+      along += live.end - live.begin;
+    }
+    inside *= as_double(along);
+  }
+  return inside;
 }
 
-inline bool splits_forward(const ConvolutionGeometry& g) {
-  const double filled = taps_of(g) * filled_up(g.in_channels, kDepth) * filled_up(g.out_channels, kTile);
-  const double cells = cells_per_position(g) * static_cast<double>(g.in_channels);
-  return fills_stacks(g) && SplitCost{products_of(g), filled, cells, 0, static_cast<double>(g.out_channels)}.is_less();
+inline Work work_of(const LineJob& job) {
+  const Gather& gather = job.gather();
+  const double sources = as_double(gather.source_channels), targets = as_double(gather.target_channels), batch = as_double(gather.batch);
+  const double tile = as_double(rounded_up(gather.source_channels, kDepth) * rounded_up(gather.target_channels, kTile));
+  Work work{0, 0, 0, batch * as_double(gather.source_image()), as_double(job.count), 0, 0, true};
+  for (int64_t i = 0; i < job.count; ++i) {
+    const LineClass& of = job.classes[i];
+    const double inside = taps_inside(of.gather);
+    work.products += batch * inside * sources * targets;
+    work.stacked += as_double(rounded_up(gather.batch, kTile)) * inside * tile;
+    work.lined += as_double(job.blocks() * kLineBlock * of.gather.taps()) * tile;
+    work.sums += batch * as_double(of.gather.positions()) * targets;
+    work.weights += as_double(of.gather.taps()) * sources * targets;
+    work.stays = work.stays && of.stays();
+  }
+  return work;
 }
 
-inline bool splits_input_gradient(const ConvolutionGeometry& g) {
-  const double filled = taps_of(g) * filled_up(g.out_channels, kDepth) * filled_up(g.in_channels, kTile);
-  const double classes = static_cast<double>(residue_classes(g));  // each splits dy anew
-  const double cells = cells_per_position(g) * static_cast<double>(g.in_channels);
-  return fills_stacks(g) && SplitCost{products_of(g), filled, classes * static_cast<double>(g.out_channels), 0, cells}.is_less();
+// Groups stay with vectors: a group's channels seldom fill a tile.
+inline Way way_of(const ConvolutionGeometry& g, const LineJob& job, bool stacks_only = false) {
+  if (g.groups != 1 || g.batch == 0 || job.count == 0) return Way::vectors;
+  const Work work = work_of(job);
+  const double vectors = cycles_of_vectors(work) / 1.1, stacks = cycles_of_stacks(work), lines = cycles_of_lines(work);
+  const bool stack = fills_stacks(g) && stacks < vectors;
+  if (!stacks_only && lines_fit(job) && lines < vectors && !(stack && stacks < lines)) return Way::lines;
+  return stack ? Way::stacks : Way::vectors;
 }
 
-inline bool splits_kernel_gradient(const ConvolutionGeometry& g) {
-  const double filled = taps_of(g) * filled_up(g.in_channels, kTile) * filled_up(g.out_channels, kTile);
-  const double parts = static_cast<double>(divide_up(g.in_channels, kGradientChannels));  // each splits dy anew
-  const double turned = cells_per_position(g) * static_cast<double>(g.in_channels) + parts * static_cast<double>(g.out_channels);
-  return fills_stacks(g) && SplitCost{products_of(g), filled, 0, turned, 0}.is_less();
+// Windows of positions whose largest sum is kept are multiplied in stacks only.
+inline Way way_of_forward(const ConvolutionGeometry& g, bool windows = false) {
+  return has_few_lines(g) ? way_of(g, forward_lines(g), windows) : Way::vectors;
+}
+
+inline Way way_of_input_gradient(const ConvolutionGeometry& g) { return has_few_lines(g) ? way_of(g, input_gradient_lines(g)) : Way::vectors; }
+
+// Of one tap, 32 positions are multiplied together, wherever they lie.
+inline Way way_of_pointwise_gradient(const ConvolutionGeometry& g, double positions) {
+  const double numbers = positions * as_double(g.in_channels + g.out_channels);
+  const double tile = as_double(rounded_up(g.in_channels, kTile) * rounded_up(g.out_channels, kTile));
+  const double lines = positions * tile / 60 + 1.9 * numbers, vectors = positions * as_double(g.in_channels * g.out_channels) / 24 + 0.3 * numbers;
+  return 1.1 * lines < vectors ? Way::lines : Way::vectors;
+}
+
+// Channels that become rows take four cycles a number.
+inline Way way_of_kernel_gradient(const ConvolutionGeometry& g) {
+  if (g.groups != 1 || g.batch == 0) return Way::vectors;
+  const Gather gather = forward_gather(g);
+  const double positions = as_double(g.batch * gather.positions());
+  if (gather.taps() == 1) return way_of_pointwise_gradient(g, positions);
+  if (!fills_stacks(g)) return Way::vectors;
+  const double inside = taps_inside(gather), parts = as_double(divide_up(g.in_channels, kGradientChannels));  // each splits dy anew
+  const double filled = as_double(rounded_up(g.batch, kTile)) * inside * as_double(rounded_up(g.in_channels, kTile) * rounded_up(g.out_channels, kTile));
+  const double turned = as_double(g.batch * gather.source_image()) + parts * positions * as_double(g.out_channels);
+  const double products = as_double(g.batch) * inside * as_double(g.in_channels * g.out_channels);
+  return 1.25 * (filled / 80 + 4 * turned) < products / 24 ? Way::stacks : Way::vectors;
 }
 
 }  // namespace convista::CONVISTA_TARGET

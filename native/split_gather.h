@@ -7,82 +7,36 @@ namespace convista::CONVISTA_TARGET {
 
 // A cell of a stack: for every 32 channels its parts, each two tiles of 16 pictures.
 constexpr int64_t kStackTile = kParts * 2 * kTileSize;
-// A step of a column tile of the weights: its parts.
-constexpr int64_t kWeightTile = kParts * kTileSize;
 
-struct SplitJob {
-  Gather gather;
+struct SplitJob : SplitWeights {
   int64_t window[3];  // positions along each axis of whose sums the largest is kept; 1 where all are
-  Bfloat16* packed;  // column tiles × taps × depth tiles × parts × tile
   StackCut cut;
   int64_t rows;     // of windows that are done together, so that their weights are read once
   int64_t portion;  // depth tiles that are done together, so that they and their weights stay in the second-level cache
 
   int lead() const { return leading_axis(gather); }
-  int64_t depth_tiles() const { return divide_up(gather.source_channels, kDepth); }
-  int64_t column_tiles() const { return divide_up(gather.target_channels, kTile); }
-  int64_t column_size() const { return gather.taps() * depth_tiles() * kWeightTile; }
-  int64_t packed_size() const { return column_tiles() * column_size(); }
   int64_t cells() const { return window[0] * window[1] * window[2]; }  // of a window
   int64_t window_rows() const { return gather.axis[lead()].positions / window[lead()]; }
   int64_t windows_of_row() const { return positions_of_row(gather, lead()) * window[lead()] / larger(1, cells()); }
 };
 
-constexpr int64_t kPositionsOfStack = 8;             // 256 rows of a matrix
-constexpr int64_t kPackedThatStays = 1024 * 1024;    // bytes
-constexpr int64_t kPortionBytes = 256 * 1024;        // of two column tiles
+constexpr int64_t kPositionsOfStack = 8;  // 256 rows of a matrix
 
 // Two tasks a thread: every band more splits the rows at its edges twice. With eight tasks on two threads the lecture
 // convnet's second and third convolutions took 15 to 25 % longer; one thread needs no bands. How it is cut changes no sum.
 inline SplitJob split_job(const Gather& gather, const int64_t (&window)[3], int64_t threads) {
-  SplitJob job{gather, {window[0], window[1], window[2]}, nullptr, {}, 1, 1};
+  SplitJob job{{gather, nullptr}, {window[0], window[1], window[2]}, {}, 1, 1};
   const GatherAxis& axis = gather.axis[job.lead()];
   const int64_t step = axis.source_step * window[job.lead()], edge = divide_up((axis.taps - 1) * axis.tap_step, step);
   job.cut = cut_stacks(gather.batch, job.window_rows(), edge, gather.target_channels, threads > 1 ? 2 * threads : 1);
   job.portion = job.depth_tiles();
-  constexpr int64_t kBytes = sizeof(Bfloat16);
-  if (job.packed_size() * kBytes <= kPackedThatStays) return job;
-  job.portion = between(1, kPortionBytes / larger(1, gather.taps() * 2 * kWeightTile * kBytes), job.portion);
+  if (job.stays()) return job;
+  job.portion = job.depth_of_portion();
   job.rows = between(1, divide_up(kPositionsOfStack, larger(1, job.windows_of_row() * job.cells())), larger(1, job.window_rows()));
   return job;
 }
 
 constexpr int64_t kNoWindow[3] = {1, 1, 1};
-
-// One tap of one column tile. w as it is: rows are (tap, input channel), columns output channels.
-inline void pack_split_forward(const SplitJob& job, const float* w, int64_t task, Flag& strange) {
-  const Gather& gather = job.gather;
-  const int64_t tap = task % gather.taps(), tile = task / gather.taps(), channels = gather.source_channels;
-  const int64_t lanes = smaller(kTile, gather.target_channels - tile * kTile);
-  const float* from = w + tap * channels * gather.target_channels + tile * kTile;
-  Bfloat16* to = job.packed + tile * job.column_size() + tap * job.depth_tiles() * kWeightTile;
-  Strange seen;
-  const auto row_at = [&](int64_t row) { return row < channels ? from + row * gather.target_channels : nullptr; };
-  for (int64_t first = 0; first < channels; first += kDepth, to += kWeightTile)
-    for (int64_t pair = 0; pair < kDepth / 2; ++pair)
-      pack_split_pair(row_at(first + 2 * pair), row_at(first + 2 * pair + 1), lanes, to + pair * 2 * kTile, kTileSize, seen);
-  if (seen.seen()) strange.raise();
-}
-
-// Rows are (tap, output channel), columns input channels: w is (tap, input channel, output channel).
-inline void pack_split_transposed(const SplitJob& job, const int64_t kernel[3], const float* w, int64_t task, Flag& strange) {
-  const Gather& gather = job.gather;
-  const int64_t tap = task % gather.taps(), tile = task / gather.taps(), channels = gather.source_channels;
-  const int64_t lanes = smaller(kTile, gather.target_channels - tile * kTile);
-  const float* from = w + (kernel_element(gather, kernel, tap) * gather.target_channels + tile * kTile) * channels;
-  Bfloat16* to = job.packed + tile * job.column_size() + tap * job.depth_tiles() * kWeightTile;
-  Strange seen;
-  for (int64_t first = 0; first < channels; first += kDepth, to += kWeightTile) {
-    alignas(64) Square squares[kParts] = {};
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      alignas(64) Bfloat16 numbers[kParts * kDepth] = {};
-      split_row(from + lane * channels + first, smaller(kDepth, channels - first), numbers, kDepth, seen);
-      for (int part = 0; part < kParts; ++part) std::memcpy(squares[part].words[lane], numbers + part * kDepth, kDepth * sizeof(Bfloat16));
-    }
-    for (int part = 0; part < kParts; ++part) transpose(squares[part], reinterpret_cast<uint32_t*>(to + part * kTileSize), kTile);
-  }
-  if (seen.seen()) strange.raise();
-}
 
 // One row of cells of one picture; `to` is that picture's place in the row's first tile.
 inline void split_cells(const float* from, int64_t cells, int64_t channels, int64_t cell_size, Bfloat16* to, Strange& strange) {
@@ -238,7 +192,7 @@ inline void multiply_window(const SplitBlock& block, const Place& window, int64_
   for (int64_t cell = 0; cell < job.cells(); ++cell) {
     const TileRun* end = list_tile_runs(job, job.lead(), block.ring, cell_of(job, window, cell), depth, block.runs);
     multiply_runs({block.ring.numbers, job.packed + 2 * pair * job.column_size(), kStackTile, kWeightTile, kTileSize, job.column_size(),
-                   2 * kTileSize, kTileSize, block.runs, end, sums + cell * kSums, depth.begin > 0},
+                   2 * kTileSize, kTileSize, kDepth, block.runs, end, sums + cell * kSums, depth.begin > 0},
                   block.task.stack.images > kTile, 2 * pair + 1 < job.column_tiles());
   }
 }
@@ -308,16 +262,12 @@ inline void split_gather_task(const SplitJob& job, const SplitCall& call, int64_
   if (seen.seen()) strange.raise();
 }
 
-inline Bfloat16* split_weights(int64_t numbers, Workers& workers) {
-  return static_cast<Bfloat16*>(workers.shared(static_cast<size_t>(larger(numbers, 1)) * sizeof(Bfloat16)));
-}
-
 // The largest sum of each window, where there are windows. Returns false, and y is not to be used, where a number cannot be split.
 inline bool split_forward(const ConvolutionGeometry& g, const int64_t (&window)[3], const SplitCall& call, const float* w, Workers& workers) {
   SplitJob job = split_job(forward_gather(g), window, workers.threads());
-  job.packed = split_weights(job.packed_size(), workers);
+  job.packed = weight_memory(job.size(), workers);
   Flag strange;
-  workers.run(static_cast<int>(job.column_tiles() * job.gather.taps()), [&](int task) { pack_split_forward(job, w, task, strange); });
+  workers.run(static_cast<int>(job.tasks()), [&](int task) { pack_split_forward(job, w, task, strange); });
   if (strange.raised()) return false;
   workers.run(static_cast<int>(job.cut.tasks()), [&](int task) { split_gather_task(job, call, task, strange, workers); });
   return !strange.raised();
@@ -327,15 +277,15 @@ inline bool split_forward(const ConvolutionGeometry& g, const int64_t (&window)[
 inline bool split_input_gradient(const ConvolutionGeometry& g, const float* dy, const float* w, float* dx, Workers& workers) {
   const int64_t classes = residue_classes(g);
   int64_t weights = 0;
-  for (int64_t i = 0; i < classes; ++i) weights = larger(weights, split_job(class_gather(g, i), kNoWindow, workers.threads()).packed_size());
-  Bfloat16* packed = split_weights(weights, workers);
+  for (int64_t i = 0; i < classes; ++i) weights = larger(weights, split_job(class_gather(g, i), kNoWindow, workers.threads()).size());
+  Bfloat16* packed = weight_memory(weights, workers);
   const SplitCall call{dy, nullptr, false, dx, nullptr};
   Flag strange;
   for (int64_t i = 0; i < classes && !strange.raised(); ++i) {
     SplitJob job = split_job(class_gather(g, i), kNoWindow, workers.threads());
     if (job.gather.positions() == 0) continue;
     job.packed = packed;
-    workers.run(static_cast<int>(job.column_tiles() * job.gather.taps()), [&](int task) { pack_split_transposed(job, g.kernel, w, task, strange); });
+    workers.run(static_cast<int>(job.tasks()), [&](int task) { pack_split_transposed(job, g.kernel, w, task, strange); });
     workers.run(static_cast<int>(job.cut.tasks()), [&](int task) { split_gather_task(job, call, task, strange, workers); });
   }
   return !strange.raised();

@@ -186,7 +186,7 @@ inline void multiply_gradient_rows(const SplitGradientPlan& plan, const SplitGra
         const bool tall = (2 * channels + 1) * kTile < gather.source_channels, wide = (2 * filters + 1) * kTile < gather.target_channels;
         multiply_runs({memory.ring.numbers + (channels - begin) * 2 * kChannelTile, memory.gradient + filters * 2 * kChannelTile,
                        axis[2].source_step * memory.ring.cell_size, memory.position_size, kChannelTile, kChannelTile, kTileSize, kTileSize,
-                       memory.runs, last, plan.sums_of(task.slice, tap, channels, filters), add},
+                       kDepth, memory.runs, last, plan.sums_of(task.slice, tap, channels, filters), add},
                       tall, wide);
       }
   }

@@ -34,18 +34,41 @@ struct Case {
   }
 };
 
+using target::Way;
+
+// Each convolution by the way that is tested, whether it would be chosen or not.
+struct Convolver {
+  Way way;
+  Workers& workers;
+
+  bool forward(const Case& c, const float* bias, bool relu, float* y) const {
+    if (way == Way::lines) return target::line_forward(c.g, {c.x.data, bias, relu, y}, c.w.data, workers);
+    return target::split_forward(c.g, target::kNoWindow, {c.x.data, bias, relu, y, nullptr}, c.w.data, workers);
+  }
+  bool input_gradient(const Case& c, float* dx) const {
+    if (way == Way::lines) return target::line_input_gradient(c.g, c.dy.data, c.w.data, dx, workers);
+    return target::split_input_gradient(c.g, c.dy.data, c.w.data, dx, workers);
+  }
+  // Of one tap, with lines.
+  bool kernel_gradient(const Case& c, float* dw, float* dbias) const {
+    if (way == Way::lines && volume(c.g.kernel) == 1) return target::pointwise_kernel_gradient(c.g, c.x.data, c.dy.data, dw, dbias, workers);
+    return target::split_kernel_gradient(c.g, c.x.data, c.dy.data, dw, dbias, workers);
+  }
+};
+
 struct Results {
   Buffer<float> y, activated, dx, dw, dbias, dw_alone;
   bool right = true;
-  Results(const Case& c, int skip, Pool& pool)
+  Results(const Case& c, int skip, Pool& pool, Way way)
       : y(c.dy.size, skip), activated(c.dy.size, skip), dx(c.x.size, skip), dw(c.w.size, skip), dbias(c.bias.size, skip), dw_alone(c.w.size, skip) {
     PoolWorkers workers(pool);
+    const Convolver convolver{way, workers};
     const auto done = [&](bool split) { right = right && split; };
-    done(target::split_forward(c.g, target::kNoWindow, {c.x.data, nullptr, false, y.data, nullptr}, c.w.data, workers));
-    done(target::split_forward(c.g, target::kNoWindow, {c.x.data, c.bias.data, true, activated.data, nullptr}, c.w.data, workers));
-    done(target::split_input_gradient(c.g, c.dy.data, c.w.data, dx.data, workers));
-    done(target::split_kernel_gradient(c.g, c.x.data, c.dy.data, dw.data, dbias.data, workers));
-    done(target::split_kernel_gradient(c.g, c.x.data, c.dy.data, dw_alone.data, nullptr, workers));
+    done(convolver.forward(c, nullptr, false, y.data));
+    done(convolver.forward(c, c.bias.data, true, activated.data));
+    done(convolver.input_gradient(c, dx.data));
+    done(convolver.kernel_gradient(c, dw.data, dbias.data));
+    done(convolver.kernel_gradient(c, dw_alone.data, nullptr));
   }
 };
 
@@ -65,9 +88,9 @@ void check_values(const Buffer<float>& got, const Exact& exact, const char* what
   expect(!close(got.data[largest] - magnitude / 65536, value, magnitude), "sixteen bits pass for twenty-four");
 }
 
-void check_geometry(const ConvolutionGeometry& g, int skip, unsigned seed) {
-  const Case c(g, skip, seed);
-  const Results r(c, skip, one), again(c, skip, three);
+void check_way(const Case& c, int skip, Way way) {
+  const ConvolutionGeometry& g = c.g;
+  const Results r(c, skip, one, way), again(c, skip, three, way);
   expect(r.right && again.right, "finite numbers are split");
   expect(same(r.y, again.y) && same(r.activated, again.activated) && same(r.dx, again.dx) && same(r.dw, again.dw) && same(r.dbias, again.dbias),
          "the same bits for one and three threads");
@@ -77,6 +100,12 @@ void check_geometry(const ConvolutionGeometry& g, int skip, unsigned seed) {
   check_values(r.dx, exact_input_gradient(g, c.dy.data, c.w.data), "input gradient");
   check_values(r.dw, exact_kernel_gradient(g, c.x.data, c.dy.data), "kernel gradient");
   check_values(r.dbias, exact_bias_gradient(g, c.dy.data), "bias gradient");
+}
+
+void check_geometry(const ConvolutionGeometry& g, int skip, unsigned seed) {
+  const Case c(g, skip, seed);
+  check_way(c, skip, Way::stacks);
+  if (target::has_few_lines(g)) check_way(c, skip, Way::lines);
 }
 
 bool fit(ConvolutionGeometry& g, const int64_t after[3]) {
@@ -118,6 +147,8 @@ void check_shapes() {
   check_geometry(plane(2, 3, 8, 8, 1, 3), 1, 107);       // some input positions are never read
   check_geometry(plane(100, 1, 20, 30, 1), 1, 108);
   check_geometry(plane(3, 7, 600, 600, 1), 0, 109);
+  check_geometry(plane(2, 9, 33, 40, 1, 2), 1, 110);     // lines that no tap reads
+  check_geometry(plane(1, 80, 16, 16, 3, 1, 1), 2, 111);  // several groups of blocks, round the ring
 }
 
 void check_random(int count) {
@@ -187,8 +218,7 @@ void check_pooled() {
 }
 
 // Whatever cannot be split is told, wherever it is; the largest and the smallest that can be come through.
-void check_strange() {
-  const ConvolutionGeometry g = plane(17, 5, 7, 18, 3, 1, 1);
+void check_strange(const ConvolutionGeometry& g, Way way) {
   for (float strange : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(),
                         std::numeric_limits<float>::max()}) {
     for (int argument = 0; argument < 3; ++argument) {
@@ -196,18 +226,17 @@ void check_strange() {
       Buffer<float>& buffer = argument == 0 ? c.x : argument == 1 ? c.w : c.dy;
       buffer.data[buffer.size - 2] = strange;
       PoolWorkers workers(three);
+      const Convolver convolver{way, workers};
       Buffer<float> y(c.dy.size, 0), dx(c.x.size, 0), dw(c.w.size, 0);
-      const target::SplitCall call{c.x.data, nullptr, false, y.data, nullptr};
-      expect(target::split_forward(g, target::kNoWindow, call, c.w.data, workers) == (argument == 2), "a strange number is told by forward");
-      expect(target::split_input_gradient(g, c.dy.data, c.w.data, dx.data, workers) == (argument == 0), "a strange number is told by the input gradient");
-      expect(target::split_kernel_gradient(g, c.x.data, c.dy.data, dw.data, nullptr, workers) == (argument == 1),
-             "a strange number is told by the kernel gradient");
+      expect(convolver.forward(c, nullptr, false, y.data) == (argument == 2), "a strange number is told by forward");
+      expect(convolver.input_gradient(c, dx.data) == (argument == 0), "a strange number is told by the input gradient");
+      expect(convolver.kernel_gradient(c, dw.data, nullptr) == (argument == 1), "a strange number is told by the kernel gradient");
     }
   }
   Case c(g, 0, 10);
   c.x.data[0] = 3.3e38f, c.w.data[0] = 1e-30f;
   for (int64_t i = 1; i < 7; ++i) c.x.data[i] = 1e-20f * static_cast<float>(i);
-  const Results r(c, 0, three);
+  const Results r(c, 0, three, way);
   expect(r.right, "large and small numbers are split");
   check_values(r.y, exact_forward(g, c.x.data, c.w.data, nullptr, false), "forward of large and small numbers");
 }
@@ -235,15 +264,14 @@ void check_parts() {
 }
 
 // A tiny number leaves its neighbours alone, sums that overflow are told, and many equal numbers are added well.
-void check_extremes() {
-  const ConvolutionGeometry g = plane(16, 6, 32, 32, 3, 1, 1);
+void check_extremes(const ConvolutionGeometry& g, Way way) {
   for (float tiny : {2.7498e-35f, 1e-38f, 1e-42f}) {
     Case c(g, 0, 11);
     for (Buffer<float>* buffer : {&c.x, &c.w, &c.dy})
       for (int64_t i = 0; i < buffer->size; ++i)
         if (i / 32 % 2 || i % 3 == 0) buffer->data[i] = tiny;
     for (int64_t i = 1; i < c.x.size; i += 2 * 36 * 32) c.x.data[i] = 1, c.dy.data[i] = 1;
-    const Results r(c, 0, three);
+    const Results r(c, 0, three, way);
     expect(r.right, "tiny numbers are split");
     check_values(r.y, exact_forward(g, c.x.data, c.w.data, nullptr, false), "forward of tiny numbers");
     check_values(r.dx, exact_input_gradient(g, c.dy.data, c.w.data), "input gradient of tiny numbers");
@@ -255,27 +283,35 @@ void check_extremes() {
   PoolWorkers workers(three);
   Buffer<float> y(huge.dy.size, 0), dx(huge.x.size, 0), dw(huge.w.size, 0);
   const int64_t window[3] = {1, 2, 2};
-  expect(!target::split_forward(g, target::kNoWindow, {huge.x.data, nullptr, true, y.data, nullptr}, huge.w.data, workers), "overflow is told");
+  const Convolver convolver{way, workers};
+  expect(!convolver.forward(huge, nullptr, true, y.data), "overflow is told");
+  expect(!convolver.input_gradient(huge, dx.data), "overflow is told by the input gradient");
+  expect(!convolver.kernel_gradient(huge, dw.data, nullptr), "overflow is told by the kernel gradient");
   expect(!target::split_forward(g, window, {huge.x.data, huge.bias.data, true, y.data, nullptr}, huge.w.data, workers), "overflow in a window is told");
-  expect(!target::split_input_gradient(g, huge.dy.data, huge.w.data, dx.data, workers), "overflow is told by the input gradient");
-  expect(!target::split_kernel_gradient(g, huge.x.data, huge.dy.data, dw.data, nullptr, workers), "overflow is told by the kernel gradient");
   const ConvolutionGeometry many = plane(64, 24, 2, 17, 1);
   Case equal(many, 0, 13);
   for (int64_t i = 0; i < equal.dy.size; ++i) equal.dy.data[i] = 0.1f;
-  check_values(Results(equal, 0, three).dbias, exact_bias_gradient(many, equal.dy.data), "the bias gradient of equal numbers");
+  check_values(Results(equal, 0, three, way).dbias, exact_bias_gradient(many, equal.dy.data), "the bias gradient of equal numbers");
 }
 
-// Where parts are worth their while.
+// Where parts are worth their while, and which way.
 void check_choice() {
-  expect(target::splits_forward(plane(128, 32, 64, 64, 3, 1, 1)) && target::splits_input_gradient(plane(128, 32, 64, 64, 3, 1, 1)) &&
-             target::splits_kernel_gradient(plane(128, 32, 64, 64, 3, 1, 1)),
-         "a deep convolution of a batch is split");
-  const ConvolutionGeometry volume{32, 32, 64, 1, {64, 64, 64}, {62, 62, 62}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}};
-  expect(!target::splits_forward(volume) && !target::splits_kernel_gradient(volume), "planes of a large volume are not kept split");
-  expect(target::splits_forward(plane(32, 224, 64, 64, 3, 1, 1)), "rows of a large picture are");
-  expect(!target::splits_forward(plane(1, 32, 64, 64, 3, 1, 1)), "one picture does not fill a stack");
-  expect(!target::splits_forward(plane(128, 28, 1, 32, 3)) && !target::splits_input_gradient(plane(128, 28, 1, 32, 3)), "one channel does not fill a tile");
-  expect(!target::splits_kernel_gradient(plane(128, 32, 32, 64, 1)), "with one tap, splitting takes longer than multiplying");
+  const ConvolutionGeometry deep = plane(128, 32, 64, 64, 3, 1, 1), small = plane(128, 4, 512, 512, 3, 1, 1);
+  expect(target::way_of_forward(deep) == Way::lines && target::way_of_input_gradient(deep) == Way::lines, "large pictures are lines");
+  expect(target::way_of_forward(deep, true) == Way::stacks, "windows are multiplied in stacks");
+  expect(target::way_of_kernel_gradient(deep) == Way::stacks, "pictures are stacked for the kernel gradient");
+  expect(target::way_of_forward(small) == Way::stacks && target::way_of_input_gradient(small) == Way::stacks, "small pictures are stacked");
+  const ConvolutionGeometry alone = plane(1, 32, 64, 64, 3, 1, 1), pointwise = plane(32, 14, 256, 512, 1);
+  expect(target::way_of_forward(alone) == Way::lines && target::way_of_kernel_gradient(alone) == Way::vectors, "one picture does not fill a stack");
+  expect(target::way_of_forward(pointwise) == Way::lines && target::way_of_kernel_gradient(pointwise) == Way::lines, "one tap of many channels");
+  const ConvolutionGeometry cube{32, 32, 64, 1, {64, 64, 64}, {62, 62, 62}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}};
+  const ConvolutionGeometry large{1, 256, 256, 1, {200, 200, 200}, {198, 198, 198}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}};
+  expect(target::way_of_forward(cube) == Way::lines && target::way_of_kernel_gradient(cube) == Way::vectors, "planes of a volume are not stacked");
+  expect(target::way_of_forward(large) == Way::vectors && target::way_of_input_gradient(large) == Way::vectors, "planes beyond the memory are not kept split");
+  expect(target::way_of_forward(plane(128, 28, 1, 32, 3)) == Way::vectors && target::way_of_input_gradient(plane(128, 28, 1, 32, 3)) == Way::vectors,
+         "one channel does not fill a tile");
+  expect(target::way_of_kernel_gradient(plane(128, 32, 32, 64, 1)) == Way::vectors, "with one tap, splitting takes longer than multiplying");
+  expect(target::way_of_forward(plane(128, 64, 64, 64, 5, 5)) == Way::vectors, "a stride of too many residues");
 }
 
 }  // namespace
@@ -291,8 +327,12 @@ int main(int count, char** arguments) {
   check_shapes();
   check_random((count > 1 ? std::atoi(arguments[1]) : 100) / kTimes);
   check_pooled();
-  check_strange();
-  check_extremes();
+  for (Way way : {Way::stacks, Way::lines}) {
+    check_strange(plane(17, 5, 7, 18, 3, 1, 1), way);
+    check_strange(plane(17, 5, 7, 18, 1), way);
+    check_extremes(plane(16, 6, 32, 32, 3, 1, 1), way);
+    check_extremes(plane(16, 6, 32, 32, 1), way);
+  }
   check_choice();
   return verdict();
 }
