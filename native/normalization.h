@@ -158,12 +158,14 @@ inline void place_channels(const Channels& to, int64_t channels, const float* me
 
 template <bool Relu>
 void write_chunk(const NormalizationGeometry& g, const Chunks& chunks, const float* x, const Channels& channels, float* y, int64_t chunk) {
-  const int64_t last = smaller((chunk + 1) * chunks.rows, g.batch * g.positions);
+  const int64_t rows = g.batch * g.positions, last = smaller((chunk + 1) * chunks.rows, rows);
+  const bool streamed = may_stream(y, rows, g.channels);
   for (int64_t row = chunk * chunks.rows; row < last; ++row)
     visit_channels(g.channels, [&](int64_t c, int lanes) {
       const Vector value = normalized(channels, load_lanes(x + row * g.channels + c, lanes), c);
-      store_lanes(y + row * g.channels + c, Relu ? relu_of(value) : value, lanes);
+      write_lanes(y + row * g.channels + c, Relu ? relu_of(value) : value, lanes, streamed);
     });
+  end_of_stream();
 }
 
 // What relu lets through: nothing at zero and at NaN.
@@ -214,6 +216,7 @@ inline void join_gradients(const Sums& sums, int64_t chunks, double total, int64
 template <bool Relu>
 void write_gradient_chunk(const NormalizationGeometry& g, const Chunks& chunks, const float* dy, const float* x, const float* mask,
                           const Channels& channels, float* dx, int64_t chunk) {
+  const bool streamed = may_stream(dx, g.batch * g.positions, g.channels);
   visit_chunk(g, chunks, mask, chunk, [&](int64_t first, int64_t last, float weight) {
     const Vector weights = fill(weight);
     for (int64_t row = first; row < last; ++row)
@@ -221,9 +224,10 @@ void write_gradient_chunk(const NormalizationGeometry& g, const Chunks& chunks, 
         const Vector value = load_lanes(x + row * g.channels + c, lanes);
         const Vector gradient = let_through<Relu>(channels, value, load_lanes(dy + row * g.channels + c, lanes), c);
         const Vector common = (value - load(channels.mean + c)) * load(channels.slope + c) + load(channels.level + c);
-        store_lanes(dx + row * g.channels + c, gradient * load(channels.factor + c) - weights * common, lanes);
+        write_lanes(dx + row * g.channels + c, gradient * load(channels.factor + c) - weights * common, lanes, streamed);
       });
   });
+  end_of_stream();
 }
 
 }  // namespace normalization

@@ -89,6 +89,36 @@ inline void store_lanes(float* to, Vector value, int lanes) {
 #endif
 }
 
+// Large results go past the caches: written the usual way, memory is first read, and what is needed sooner has to leave. Measured where
+// nothing is in the caches before, as in a step of training: batch normalisation of 4 to 34 MB takes a sixth less time, also where the next
+// layer reads the result at once.
+constexpr int64_t kStreamedBytes = 4 * 1024 * 1024;
+
+// Whether all vectors of rows of `channels` numbers may be streamed.
+inline bool may_stream(const float* to, int64_t rows, int64_t channels) {
+  return rows * channels * static_cast<int64_t>(sizeof(float)) >= kStreamedBytes && channels % kWidth == 0 &&
+         reinterpret_cast<uintptr_t>(to) % sizeof(Vector) == 0;
+}
+
+inline void stream(float* to, Vector value) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(to, value);
+#elif defined(__AVX__)
+  _mm256_stream_ps(to, value);
+#else
+  store(to, value);
+#endif
+}
+
+// At the end of a task: other threads then see what it streamed.
+inline void end_of_stream() {
+#if defined(__AVX__)
+  _mm_sfence();
+#endif
+}
+
+inline void write_lanes(float* to, Vector value, int lanes, bool streamed) { streamed ? stream(to, value) : store_lanes(to, value, lanes); }
+
 // Register tiles are arrays of vectors: every loop over one must be unrolled whole, or the array lives in memory (GCC 12 at -O3
 // gives up on nested loops of 24, which cost a tenth of the speed).
 #define CONVISTA_UNROLL _Pragma("GCC unroll 32")

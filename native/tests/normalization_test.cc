@@ -137,6 +137,8 @@ int main(int count, char** arguments) {
   check_geometry({3, 13, 3000}, 1, 2);  // chunks of the fewest rows
   check_geometry({700, 1, 70}, 2, 3);
   check_geometry({1, 1, 5}, 3, 4);
+  check_geometry({130, 64, 128}, 0, 5);  // streamed
+  check_geometry({130, 64, 128}, 1, 6);  // as many numbers, at no address that may be streamed
   check_random(count > 1 ? std::atoi(arguments[1]) : 200);
   return verdict();
 }

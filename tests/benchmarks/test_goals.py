@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from figures import Measured
-from goals import Equal, Faster, Linear, Share, Verdict
+from goals import Equal, Faster, Linear, Share, Verdict, also_with_memory_kept
 
 
 def outcome(**seconds: list[float] | None):
@@ -33,6 +33,14 @@ def test_faster_names_who_is_missing():
         "2×", "not known: no time of convista", None
     )
     assert goal.judge(outcome(convista=[1.0, 1.0]), None) == Verdict("2×", "not known: no time of a peer", None)
+
+
+def test_a_goal_is_also_judged_where_freed_memory_is_kept():
+    plain, kept = also_with_memory_kept(Faster("2×", 2.0, ("a",), ("other",)))
+    kept_memory = {("a", "convista-malloc"): Measured(1.0, 1e9, 1, seconds=[1.0])}
+    found = kept_memory | outcome(convista=[2.0, 2.0], other=[3.0, 3.0])
+    assert plain.judge(found, None) == Verdict("2×", "1.50× other", False)
+    assert kept.judge(found, None) == Verdict("2×, freed memory kept", "3.00× other", True)
 
 
 def test_faster_without_a_factor_only_reports():
