@@ -19,10 +19,12 @@ struct Work {
 };
 
 // Cycles, from measurements on two Sapphire Rapids cores at once. Vectors multiply 26 pairs a cycle; tiles 70 in stacks, which meet only taps
-// inside the picture, and 75 in lines, which meet the border too. Stacks split a number in three cycles and write one in two and a half; lines in
+// inside the picture, and 75 in lines, which meet the border too. Stacks split a number in two or three cycles and write one in two and a half; lines in
 // little more than one, while tiles multiply. A tenth more, because within it both come out alike.
 inline double cycles_of_vectors(const Work& w) { return w.products / 26 + 0.5 * (w.numbers + w.sums) + w.weights; }
-inline double cycles_of_stacks(const Work& w) { return w.stacked / (w.stays ? 70 : 55) + 3 * w.numbers * w.classes + 2.5 * w.sums + 3 * w.weights; }
+inline double cycles_of_stacks(const Work& w) {
+  return w.stacked / (w.stays ? 70 : 55) + (w.stays ? 2.2 : 3) * w.numbers * w.classes + 2.5 * w.sums + 3 * w.weights;
+}
 inline double cycles_of_lines(const Work& w) { return w.lined / (w.stays ? 75 : 62) + 1.25 * (w.numbers + w.sums) + 3 * w.weights; }
 
 // Rows of a stack, or cells of lines, that are kept split: planes of volumes would take hundreds of megabytes.

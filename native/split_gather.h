@@ -1,6 +1,7 @@
 // Forward convolution and the gradient by the input, of stacks of pictures in three bfloat16 parts.
 #pragma once
 #include "residue_classes.h"
+#include "split_cells.h"
 #include "split_stack.h"
 
 namespace convista::CONVISTA_TARGET {
@@ -17,6 +18,8 @@ struct SplitJob : SplitWeights {
   int lead() const { return leading_axis(gather); }
   int64_t cells() const { return window[0] * window[1] * window[2]; }  // of a window
   int64_t window_rows() const { return gather.axis[lead()].positions / window[lead()]; }
+  // Where weights come in portions, the rows fill the second-level cache: with those of the next block 7² 512→512 took a tenth longer.
+  bool splits_ahead() const { return portion == depth_tiles(); }
   int64_t windows_of_row() const { return positions_of_row(gather, lead()) * window[lead()] / larger(1, cells()); }
 };
 
@@ -38,25 +41,17 @@ inline SplitJob split_job(const Gather& gather, const int64_t (&window)[3], int6
 
 constexpr int64_t kNoWindow[3] = {1, 1, 1};
 
-// One row of cells of one picture; `to` is that picture's place in the row's first tile.
-inline void split_cells(const float* from, int64_t cells, int64_t channels, int64_t cell_size, Bfloat16* to, Strange& strange) {
-  for (int64_t cell = 0; cell < cells; ++cell, to += cell_size)
-    for (int64_t first = 0; first < channels; first += kDepth) {
-      const int64_t live = smaller(kDepth, channels - first);
-      Bfloat16* tile = to + first / kDepth * kStackTile;
-      if (live < kDepth)
-        for (int part = 0; part < kParts; ++part) std::memset(tile + part * 2 * kTileSize, 0, kDepth * sizeof(Bfloat16));
-      split_row(from, live, tile, 2 * kTileSize, strange);
-      from += live;
-    }
-}
-
-inline void split_rows(const Gather& gather, int lead, const Stack& stack, Segment rows, const Ring& ring, Strange& strange) {
-  const int64_t cells = cells_of_row(gather, lead), size = cells * gather.source_channels;
+// Rows of cells of a stack's pictures; a picture's place in a tile is one of its rows.
+inline int64_t list_rows_of_cells(const Gather& gather, int lead, const Stack& stack, Segment rows, const Ring& ring, SplitCell* to) {
+  const int64_t cells = cells_of_row(gather, lead);
+  const SplitCell* begin = to;
   for (int64_t row = rows.begin; row < rows.end; ++row)
-    for (int64_t image = 0; image < stack.images; ++image)
-      split_cells(stack.source + image * gather.source_image() + row * size, cells, gather.source_channels, ring.cell_size,
-                  ring.row(row) + image * kDepth, strange);
+    for (int64_t image = 0; image < stack.images; ++image) {
+      const float* from = stack.source + image * gather.source_image() + row * cells * gather.source_channels;
+      Bfloat16* place = ring.row(row) + image * kDepth;
+      for (int64_t cell = 0; cell < cells; ++cell) *to++ = {from + cell * gather.source_channels, place + cell * ring.cell_size};
+    }
+  return to - begin;
 }
 
 // The taps that a position sees, with depth tiles begin … end − 1. `runs` has room for all taps.
@@ -159,6 +154,13 @@ inline SplitTask split_task(const SplitJob& job, const SplitCall& call, int64_t 
           even_part(job.window_rows(), band, cut.bands), even_part(divide_up(job.column_tiles(), 2), part, cut.parts)};
 }
 
+// What vectors do while tiles multiply: they split the next rows of cells.
+struct RowSplitting {
+  CellSplitter& splitter;
+  int64_t cells;  // a step
+  void operator()() { splitter.some(cells); }
+};
+
 // What all windows of a block of rows share.
 struct SplitBlock {
   const SplitJob& job;
@@ -168,6 +170,7 @@ struct SplitBlock {
   Segment rows;
   TileRun* runs;
   float* sums;  // of the cells of one window, or of all windows
+  RowSplitting splitting;
   Strange& strange;
 
   Place window(int64_t number) const {
@@ -187,13 +190,13 @@ inline Place cell_of(const SplitJob& job, const Place& window, int64_t cell) {
   return place;
 }
 
-inline void multiply_window(const SplitBlock& block, const Place& window, int64_t pair, Segment depth, float* sums) {
+inline void multiply_window(SplitBlock& block, const Place& window, int64_t pair, Segment depth, float* sums) {
   const SplitJob& job = block.job;
   for (int64_t cell = 0; cell < job.cells(); ++cell) {
     const TileRun* end = list_tile_runs(job, job.lead(), block.ring, cell_of(job, window, cell), depth, block.runs);
     multiply_runs({block.ring.numbers, job.packed + 2 * pair * job.column_size(), kStackTile, kWeightTile, kTileSize, job.column_size(),
                    2 * kTileSize, kTileSize, kDepth, block.runs, end, sums + cell * kSums, depth.begin > 0},
-                  block.task.stack.images > kTile, 2 * pair + 1 < job.column_tiles());
+                  block.task.stack.images > kTile, 2 * pair + 1 < job.column_tiles(), block.splitting);
   }
 }
 
@@ -216,7 +219,7 @@ inline void finish_window(const SplitBlock& block, const Place& window, int64_t 
 
 // Weights that stay in the second-level cache meet one window after the other, so that each writes all its channels at once; others one
 // column pair and one portion after the other.
-inline void multiply_rows(const SplitBlock& block) {
+inline void multiply_rows(SplitBlock& block) {
   const SplitJob& job = block.job;
   const int64_t windows = (block.rows.end - block.rows.begin) * job.windows_of_row(), tiles = job.depth_tiles(), size = job.cells() * kSums;
   const Segment pairs = block.task.pairs;
@@ -236,28 +239,63 @@ inline void multiply_rows(const SplitBlock& block) {
   }
 }
 
-inline void split_gather_task(const SplitJob& job, const SplitCall& call, int64_t number, Flag& strange, Workers& workers) {
+// Rows of cells that no row of windows before has seen.
+inline Segment new_rows(const SplitJob& job, Segment rows, int64_t split_up_to) {
+  const int64_t height = job.window[job.lead()];
+  Segment wanted = rows_seen(job.gather.axis[job.lead()], rows.begin * height, rows.end * height);
+  wanted.begin = larger(wanted.begin, split_up_to), wanted.end = larger(wanted.begin, wanted.end);
+  return wanted;
+}
+
+struct SplitMemory {
+  Ring ring;
+  SplitCell* cells;
+  TileRun* runs;
+  float* sums;
+};
+
+// The ring has the rows that two blocks see, if the second's are split ahead.
+inline SplitMemory split_memory(const SplitJob& job, Workers& workers) {
   const Gather& gather = job.gather;
   const int lead = job.lead();
-  const GatherAxis& axis = gather.axis[lead];
-  const int64_t height = job.window[lead];
-  const SplitTask task = split_task(job, call, number);
-  Ring ring{nullptr, most_rows_seen(axis, job.rows * height), 0, job.depth_tiles() * kStackTile};
-  ring.row_size = cells_of_row(gather, lead) * ring.cell_size;
-  ring.numbers = static_cast<Bfloat16*>(workers.scratch(0, static_cast<size_t>(ring.rows * ring.row_size) * sizeof(Bfloat16)));
-  auto* runs = static_cast<TileRun*>(workers.scratch(1, static_cast<size_t>(larger(1, gather.taps())) * sizeof(TileRun)));
+  const int64_t height = job.rows * job.window[lead], cells = cells_of_row(gather, lead);
+  SplitMemory memory{{nullptr, most_rows_seen(gather.axis[lead], job.splits_ahead() ? 2 * height : height), 0, job.depth_tiles() * kStackTile}, nullptr, nullptr, nullptr};
+  memory.ring.row_size = cells * memory.ring.cell_size;
+  memory.ring.numbers = static_cast<Bfloat16*>(workers.scratch(0, static_cast<size_t>(memory.ring.rows * memory.ring.row_size) * sizeof(Bfloat16)));
   const int64_t windows = job.portion < job.depth_tiles() ? job.rows * job.windows_of_row() : 1;
-  auto* sums = static_cast<float*>(workers.scratch(2, static_cast<size_t>(windows * job.cells() * kSums) * sizeof(float)));
+  const auto take = [&](Layout& layout) {
+    memory.cells = layout.take<SplitCell>(most_rows_seen(gather.axis[lead], height) * cells * kStack);
+    memory.runs = layout.take<TileRun>(larger(1, gather.taps()));
+    memory.sums = layout.take<float>(windows * job.cells() * kSums);
+  };
+  Layout size;
+  take(size);
+  Layout layout(workers.scratch(1, size.bytes()));
+  take(layout);
+  return memory;
+}
+
+inline void split_gather_task(const SplitJob& job, const SplitCall& call, int64_t number, Flag& strange, Workers& workers) {
+  const SplitTask task = split_task(job, call, number);
+  const SplitMemory memory = split_memory(job, workers);
   Strange seen;
-  const TileRegisters registers;
+  CellSplitter splitter(job.gather.source_channels, 2 * kTileSize, kStackTile, seen);
   int64_t split_up_to = 0;
-  for (int64_t row = task.rows.begin; row < task.rows.end; row += job.rows) {
-    const Segment rows{row, smaller(row + job.rows, task.rows.end), 0, 0};
-    Segment wanted = rows_seen(axis, rows.begin * height, rows.end * height);
-    wanted.begin = larger(wanted.begin, split_up_to);
-    split_rows(gather, lead, task.stack, wanted, ring, seen);
-    split_up_to = larger(split_up_to, wanted.end);
-    multiply_rows({job, call, task, ring, rows, runs, sums, seen});
+  const auto begin_rows = [&](Segment rows) {
+    const Segment wanted = new_rows(job, rows, split_up_to);
+    split_up_to = wanted.end;
+    splitter.begin(memory.cells, list_rows_of_cells(job.gather, job.lead(), task.stack, wanted, memory.ring, memory.cells));
+  };
+  const auto rows_from = [&](int64_t row) { return Segment{row, smaller(row + job.rows, task.rows.end), 0, 0}; };
+  const TileRegisters registers;
+  for (Segment rows = rows_from(task.rows.begin); rows.begin < rows.end; rows = rows_from(rows.end)) {
+    if (rows.begin == task.rows.begin || !job.splits_ahead()) begin_rows(rows), splitter.rest();
+    if (rows.end < task.rows.end && job.splits_ahead()) begin_rows(rows_from(rows.end));
+    const int64_t windows = (rows.end - rows.begin) * job.windows_of_row() * job.cells() * (task.pairs.end - task.pairs.begin);
+    const int64_t each = divide_up(splitter.steps(), larger(1, windows * job.gather.taps() * job.depth_tiles()));
+    SplitBlock block{job, call, task, memory.ring, rows, memory.runs, memory.sums, {splitter, each}, seen};
+    multiply_rows(block);
+    splitter.rest();
   }
   if (seen.seen()) strange.raise();
 }

@@ -8,6 +8,7 @@
 #include <limits>
 #include "memory.h"
 #include "residue_classes.h"
+#include "split_cells.h"
 #include "split_stack.h"
 
 namespace convista::CONVISTA_TARGET {
@@ -121,75 +122,9 @@ struct LineRing {
   int64_t step() const { return kParts * part(); }
 };
 
-#if defined(__AVX512BF16__)
-// What sixteen bfloat16 are in float32.
-inline Vector widened_halves(Halves halves) { return reinterpret_cast<Vector>(__builtin_convertvector(halves, Words) << 16); }
-#endif
-
-inline void clear_depth(Bfloat16* to, int64_t part) {
-  for (int number = 0; number < kParts; ++number) std::memset(static_cast<void*>(to + number * part), 0, kDepth * sizeof(Bfloat16));
-}
-
-// Parts of up to 32 channels of a cell, zeros behind them.
-inline void split_depth(const float* from, int64_t live, Bfloat16* to, int64_t part, Strange& strange) {
-#if defined(__AVX512BF16__)
-  Vector low = load_lanes(from, static_cast<int>(smaller(live, kWidth)));
-  Vector high = live > kWidth ? load_lanes(from + kWidth, static_cast<int>(live - kWidth)) : Vector{};
-  strange.see(low), strange.see(high);
-  CONVISTA_UNROLL
-  for (int number = 0; number < kParts; ++number) {
-    typedef uint16_t AllHalves __attribute__((vector_size(64)));
-    const auto nearest = reinterpret_cast<AllHalves>(_mm512_cvtne2ps_pbh(high, low));
-    std::memcpy(static_cast<void*>(to + number * part), &nearest, sizeof nearest);
-    low -= widened_halves(__builtin_shufflevector(nearest, nearest, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-    high -= widened_halves(__builtin_shufflevector(nearest, nearest, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31));
-  }
-#else
-  if (live < kDepth) clear_depth(to, part);
-  split_row(from, live, to, part, strange);
-#endif
-}
-
-// A cell to be split: null where it is border.
-struct LineCell {
-  const float* from;
-  Bfloat16* to;
-};
-
-// Splits a list of cells, a little at a time.
-class CellSplitter {
- public:
-  CellSplitter(const LineJob& job, const LineRing& ring, Strange& strange)
-      : channels_(job.gather().source_channels), part_(ring.part()), step_(ring.step()), strange_(strange) {}
-  void begin(const LineCell* cells, int64_t count) { cell_ = cells, end_ = cells + count, channel_ = 0; }
-  int64_t steps() const { return (end_ - cell_) * divide_up(channels_, kDepth); }
-  void some(int64_t steps) {
-    Strange strange = strange_;
-    const LineCell* cell = cell_;
-    int64_t channel = channel_;
-    for (; steps > 0 && cell < end_; --steps) {
-      Bfloat16* to = cell->to + channel / kDepth * step_;
-      if (cell->from) {
-        split_depth(cell->from + channel, smaller(kDepth, channels_ - channel), to, part_, strange);
-      } else {
-        clear_depth(to, part_);
-      }
-      channel += kDepth;
-      if (channel >= channels_) ++cell, channel = 0;
-    }
-    cell_ = cell, channel_ = channel, strange_ = strange;
-  }
-  void rest() { some(steps()); }
-
- private:
-  const LineCell *cell_ = nullptr, *end_ = nullptr;
-  int64_t channels_, channel_ = 0, part_, step_;
-  Strange& strange_;
-};
-
 // `count` neighbouring cells of one row of a picture, of the line of one residue.
-inline LineCell* list_part_of_row(const LineJob& job, const LineRing& ring, const float* source, int64_t line, int64_t cell, int64_t count,
-                                  LineCell* to) {
+inline SplitCell* list_part_of_row(const LineJob& job, const LineRing& ring, const float* source, int64_t line, int64_t cell, int64_t count,
+                                  SplitCell* to) {
   const Gather& gather = job.gather();
   const int64_t row = cell / job.cells[2], image = row / (job.cells[1] * job.cells[0]);
   const int64_t at[2] = {row / job.cells[1] % job.cells[0], row % job.cells[1]};
@@ -214,8 +149,8 @@ inline LineCell* list_part_of_row(const LineJob& job, const LineRing& ring, cons
   return to;
 }
 
-inline int64_t list_cells(const LineJob& job, const LineRing& ring, const float* source, int64_t begin, int64_t end, LineCell* cells) {
-  LineCell* to = cells;
+inline int64_t list_cells(const LineJob& job, const LineRing& ring, const float* source, int64_t begin, int64_t end, SplitCell* cells) {
+  SplitCell* to = cells;
   for (int64_t cell = begin; cell < end;) {
     const int64_t last = smaller(end, cell - cell % job.cells[2] + job.cells[2]);
     for (int64_t line = 0; line < job.lines(); ++line)
@@ -308,7 +243,7 @@ struct LineTask {
   const LineCall& call;
   LineRing ring;
   Segment blocks, pairs;
-  LineCell* cells;
+  SplitCell* cells;
   TileRun* runs;     // of one block
   int64_t* targets;  // of the cells of the blocks that are done together
   float* sums;
@@ -418,7 +353,7 @@ inline void place_line_task(LineTask& task, const LineExtent& extent, Workers& w
   for (int64_t i = 0; i < job.count; ++i) taps = larger(taps, job.classes[i].gather.taps());
   for (int64_t i = 0; i < job.lines(); ++i) lines += job.used[i];
   const auto take = [&](Layout& memory) {
-    task.cells = memory.take<LineCell>(lines * (extent.added + 2 * kLineBlock));
+    task.cells = memory.take<SplitCell>(lines * (extent.added + 2 * kLineBlock));
     task.runs = memory.take<TileRun>(taps);
     task.targets = memory.take<int64_t>(job.together * kLineBlock);
     task.sums = memory.take<float>(larger(2, job.together) * kSums);
@@ -438,7 +373,7 @@ inline void line_task(const LineJob& job, const LineCall& call, int64_t number, 
                 nullptr, nullptr, nullptr, nullptr, 0};
   place_line_task(task, extent, workers);
   Strange seen;
-  CellSplitter splitter(job, task.ring, seen);
+  CellSplitter splitter(job.gather().source_channels, task.ring.part(), task.ring.step(), seen);
   BlockWriter writer(job, call, seen);
   Meanwhile meanwhile{splitter, writer, 0, 0};
   const TileRegisters registers;
