@@ -82,10 +82,6 @@ inline void for_channels(int64_t channels, const Body& body) {
   }
 }
 
-struct Range {
-  int64_t first, end;
-};
-
 // Cells of the window at `position` that lie inside the picture.
 inline Range cells_inside(const PoolingGeometry& g, int axis, int64_t position) {
   const int64_t start = position * g.stride[axis] - g.before[axis];
@@ -145,10 +141,10 @@ inline Cells cells_of(const PoolingGeometry& g, Workers& workers) {
   return {count, offset};
 }
 
-inline bool whole(const PoolingGeometry& g, int axis, Range cells) { return cells.end - cells.first == g.size[axis]; }
+inline bool whole(const PoolingGeometry& g, int axis, Range cells) { return cells.end - cells.begin == g.size[axis]; }
 
 inline int64_t window_count(Range a, Range b, Range c) {
-  return (a.end - a.first) * (b.end - b.first) * (c.end - c.first);
+  return (a.end - a.begin) * (b.end - b.begin) * (c.end - c.begin);
 }
 
 // body(y offset in positions, x offset in positions of the image's first cell, position) for every output position.
@@ -213,11 +209,11 @@ void max_pooling_forward(const PoolingGeometry& g, const Element* x, Element* y,
       typename V::Floats best = typename V::Floats{} - std::numeric_limits<float>::infinity();
       typename V::Integers winner = typename V::Integers{};
       bool start = true;
-      for (int64_t c0 = k0.first; c0 < k0.end; ++c0) {
-        for (int64_t c1 = k1.first; c1 < k1.end; ++c1) {
+      for (int64_t c0 = k0.begin; c0 < k0.end; ++c0) {
+        for (int64_t c1 = k1.begin; c1 < k1.end; ++c1) {
           const Element* row = x + (image + ((s0 + c0) * g.in[1] + s1 + c1) * g.in[2] + s2) * g.channels + channel;
           const int64_t cell = (c0 * g.size[1] + c1) * g.size[2];
-          for (int64_t c2 = k2.first; c2 < k2.end; ++c2) {
+          for (int64_t c2 = k2.begin; c2 < k2.end; ++c2) {
             const typename V::Floats value = V::load(row + c2 * g.channels);
             if (start) {  // not compared with −∞: an all −∞ window has its first cell as winner
               best = value;
@@ -340,11 +336,11 @@ void max_pooling_gradient(const PoolingGeometry& g, const Element* dy, const Ind
     for_channels(g.channels, [&](auto vector, int64_t channel) {
       using V = decltype(vector);
       typename V::Floats total = typename V::Floats{};
-      for (int64_t p0 = w0.first; p0 < w0.end; ++p0) {
+      for (int64_t p0 = w0.begin; p0 < w0.end; ++p0) {
         const int64_t c0 = i0 + g.before[0] - p0 * g.stride[0];
-        for (int64_t p1 = w1.first; p1 < w1.end; ++p1) {
+        for (int64_t p1 = w1.begin; p1 < w1.end; ++p1) {
           const int64_t c1 = i1 + g.before[1] - p1 * g.stride[1];
-          for (int64_t p2 = w2.first; p2 < w2.end; ++p2) {
+          for (int64_t p2 = w2.begin; p2 < w2.end; ++p2) {
             const int64_t c2 = i2 + g.before[2] - p2 * g.stride[2];
             const int64_t at = (image + (p0 * g.out[1] + p1) * g.out[2] + p2) * g.channels + channel;
             const auto won = V::load_index(index + at) == static_cast<int32_t>((c0 * g.size[1] + c1) * g.size[2] + c2);
@@ -381,10 +377,10 @@ void sum_pooling_forward(const PoolingGeometry& g, const Element* x, bool mean, 
     for_channels(g.channels, [&](auto vector, int64_t channel) {
       using V = decltype(vector);
       typename V::Floats total = typename V::Floats{};
-      for (int64_t c0 = k0.first; c0 < k0.end; ++c0) {
-        for (int64_t c1 = k1.first; c1 < k1.end; ++c1) {
+      for (int64_t c0 = k0.begin; c0 < k0.end; ++c0) {
+        for (int64_t c1 = k1.begin; c1 < k1.end; ++c1) {
           const Element* row = x + (image + ((s0 + c0) * g.in[1] + s1 + c1) * g.in[2] + s2) * g.channels + channel;
-          for (int64_t c2 = k2.first; c2 < k2.end; ++c2) total += V::load(row + c2 * g.channels);
+          for (int64_t c2 = k2.begin; c2 < k2.end; ++c2) total += V::load(row + c2 * g.channels);
         }
       }
       V::store(y + out * g.channels + channel, total / divisor);
@@ -412,10 +408,10 @@ void sum_pooling_gradient(const PoolingGeometry& g, const Element* dy, bool mean
     for_channels(g.channels, [&](auto vector, int64_t channel) {
       using V = decltype(vector);
       typename V::Floats total = typename V::Floats{};
-      for (int64_t p0 = w0.first; p0 < w0.end; ++p0) {
-        for (int64_t p1 = w1.first; p1 < w1.end; ++p1) {
+      for (int64_t p0 = w0.begin; p0 < w0.end; ++p0) {
+        for (int64_t p1 = w1.begin; p1 < w1.end; ++p1) {
           const Element* row = dy + (image + (p0 * g.out[1] + p1) * g.out[2]) * g.channels + channel;
-          for (int64_t p2 = w2.first; p2 < w2.end; ++p2) {
+          for (int64_t p2 = w2.begin; p2 < w2.end; ++p2) {
             const int64_t count = window_count(cells.axis[0][p0], cells.axis[1][p1], cells.axis[2][p2]);
             total += V::load(row + p2 * g.channels) / (mean ? static_cast<float>(count) : 1.0f);
           }

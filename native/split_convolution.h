@@ -46,8 +46,7 @@ inline bool fills_stacks(const ConvolutionGeometry& g) {
 
 // The cells of one group of blocks and the next, and of the farthest tap.
 inline bool lines_fit(const LineJob& job) {
-  const int64_t cell = job.lines() * job.depth_tiles() * kParts * kDepth * static_cast<int64_t>(sizeof(Bfloat16));
-  return (job.reach + 2 * kBlocksOfPortion * kLineBlock) <= kMostKept / larger(1, cell);
+  return (job.reach + 2 * kBlocksOfPortion * kLineBlock) <= kMostKept / larger(1, job.cell_bytes());
 }
 
 inline double as_double(int64_t number) { return static_cast<double>(number); }
@@ -58,7 +57,7 @@ inline double taps_inside(const Gather& gather) {
   for (const GatherAxis& axis : gather.axis) {
     int64_t along = 0;
     for (int64_t tap = 0; tap < axis.taps; ++tap) {
-      const Segment live = positions_of_tap(axis, tap);
+      const Range live = positions_of_tap(axis, tap);
       along += live.end - live.begin;
     }
     inside *= as_double(along);

@@ -42,7 +42,7 @@ inline SplitJob split_job(const Gather& gather, const int64_t (&window)[3], int6
 constexpr int64_t kNoWindow[3] = {1, 1, 1};
 
 // Rows of cells of a stack's pictures; a picture's place in a tile is one of its rows.
-inline int64_t list_rows_of_cells(const Gather& gather, int lead, const Stack& stack, Segment rows, const Ring& ring, SplitCell* to) {
+inline int64_t list_rows_of_cells(const Gather& gather, int lead, const Stack& stack, Range rows, const Ring& ring, SplitCell* to) {
   const int64_t cells = cells_of_row(gather, lead);
   const SplitCell* begin = to;
   for (int64_t row = rows.begin; row < rows.end; ++row)
@@ -55,7 +55,7 @@ inline int64_t list_rows_of_cells(const Gather& gather, int lead, const Stack& s
 }
 
 // The taps that a position sees, with depth tiles begin … end − 1. `runs` has room for all taps.
-inline TileRun* list_tile_runs(const SplitJob& job, int lead, const Ring& ring, const Place& place, Segment depth, TileRun* runs) {
+inline TileRun* list_tile_runs(const SplitJob& job, int lead, const Ring& ring, const Place& place, Range depth, TileRun* runs) {
   const Gather& gather = job.gather;
   Segment seen[3];
   for (int i = 0; i < 3; ++i) seen[i] = taps_at(gather.axis[i], place.at[i]);
@@ -143,7 +143,7 @@ inline void pool_stack(const SplitCall& call, const float* sums, int64_t cells, 
 struct SplitTask {
   int64_t first_image;
   Stack stack;
-  Segment rows, pairs;
+  Range rows, pairs;
 };
 
 inline SplitTask split_task(const SplitJob& job, const SplitCall& call, int64_t number) {
@@ -167,7 +167,7 @@ struct SplitBlock {
   const SplitCall& call;
   const SplitTask& task;
   const Ring& ring;
-  Segment rows;
+  Range rows;
   TileRun* runs;
   float* sums;  // of the cells of one window, or of all windows
   RowSplitting splitting;
@@ -190,7 +190,7 @@ inline Place cell_of(const SplitJob& job, const Place& window, int64_t cell) {
   return place;
 }
 
-inline void multiply_window(SplitBlock& block, const Place& window, int64_t pair, Segment depth, float* sums) {
+inline void multiply_window(SplitBlock& block, const Place& window, int64_t pair, Range depth, float* sums) {
   const SplitJob& job = block.job;
   for (int64_t cell = 0; cell < job.cells(); ++cell) {
     const TileRun* end = list_tile_runs(job, job.lead(), block.ring, cell_of(job, window, cell), depth, block.runs);
@@ -222,11 +222,11 @@ inline void finish_window(const SplitBlock& block, const Place& window, int64_t 
 inline void multiply_rows(SplitBlock& block) {
   const SplitJob& job = block.job;
   const int64_t windows = (block.rows.end - block.rows.begin) * job.windows_of_row(), tiles = job.depth_tiles(), size = job.cells() * kSums;
-  const Segment pairs = block.task.pairs;
+  const Range pairs = block.task.pairs;
   if (job.portion == tiles) {
     for (int64_t number = 0; number < windows; ++number)
       for (int64_t pair = pairs.begin; pair < pairs.end; ++pair) {
-        multiply_window(block, block.window(number), pair, {0, tiles, 0, 0}, block.sums);
+        multiply_window(block, block.window(number), pair, {0, tiles}, block.sums);
         finish_window(block, block.window(number), pair, block.sums);
       }
     return;
@@ -234,15 +234,15 @@ inline void multiply_rows(SplitBlock& block) {
   for (int64_t pair = pairs.begin; pair < pairs.end; ++pair) {
     for (int64_t depth = 0; depth < tiles; depth += job.portion)
       for (int64_t number = 0; number < windows; ++number)
-        multiply_window(block, block.window(number), pair, {depth, smaller(depth + job.portion, tiles), 0, 0}, block.sums + number * size);
+        multiply_window(block, block.window(number), pair, {depth, smaller(depth + job.portion, tiles)}, block.sums + number * size);
     for (int64_t number = 0; number < windows; ++number) finish_window(block, block.window(number), pair, block.sums + number * size);
   }
 }
 
 // Rows of cells that no row of windows before has seen.
-inline Segment new_rows(const SplitJob& job, Segment rows, int64_t split_up_to) {
+inline Range new_rows(const SplitJob& job, Range rows, int64_t split_up_to) {
   const int64_t height = job.window[job.lead()];
-  Segment wanted = rows_seen(job.gather.axis[job.lead()], rows.begin * height, rows.end * height);
+  Range wanted = rows_seen(job.gather.axis[job.lead()], rows.begin * height, rows.end * height);
   wanted.begin = larger(wanted.begin, split_up_to), wanted.end = larger(wanted.begin, wanted.end);
   return wanted;
 }
@@ -259,7 +259,8 @@ inline SplitMemory split_memory(const SplitJob& job, Workers& workers) {
   const Gather& gather = job.gather;
   const int lead = job.lead();
   const int64_t height = job.rows * job.window[lead], cells = cells_of_row(gather, lead);
-  SplitMemory memory{{nullptr, most_rows_seen(gather.axis[lead], job.splits_ahead() ? 2 * height : height), 0, job.depth_tiles() * kStackTile}, nullptr, nullptr, nullptr};
+  const int64_t rows = most_rows_seen(gather.axis[lead], job.splits_ahead() ? 2 * height : height);
+  SplitMemory memory{{nullptr, rows, 0, job.depth_tiles() * kStackTile}, nullptr, nullptr, nullptr};
   memory.ring.row_size = cells * memory.ring.cell_size;
   memory.ring.numbers = static_cast<Bfloat16*>(workers.scratch(0, static_cast<size_t>(memory.ring.rows * memory.ring.row_size) * sizeof(Bfloat16)));
   const int64_t windows = job.portion < job.depth_tiles() ? job.rows * job.windows_of_row() : 1;
@@ -281,14 +282,14 @@ inline void split_gather_task(const SplitJob& job, const SplitCall& call, int64_
   Strange seen;
   CellSplitter splitter(job.gather.source_channels, 2 * kTileSize, kStackTile, seen);
   int64_t split_up_to = 0;
-  const auto begin_rows = [&](Segment rows) {
-    const Segment wanted = new_rows(job, rows, split_up_to);
+  const auto begin_rows = [&](Range rows) {
+    const Range wanted = new_rows(job, rows, split_up_to);
     split_up_to = wanted.end;
     splitter.begin(memory.cells, list_rows_of_cells(job.gather, job.lead(), task.stack, wanted, memory.ring, memory.cells));
   };
-  const auto rows_from = [&](int64_t row) { return Segment{row, smaller(row + job.rows, task.rows.end), 0, 0}; };
+  const auto rows_from = [&](int64_t row) { return Range{row, smaller(row + job.rows, task.rows.end)}; };
   const TileRegisters registers;
-  for (Segment rows = rows_from(task.rows.begin); rows.begin < rows.end; rows = rows_from(rows.end)) {
+  for (Range rows = rows_from(task.rows.begin); rows.begin < rows.end; rows = rows_from(rows.end)) {
     if (rows.begin == task.rows.begin || !job.splits_ahead()) begin_rows(rows), splitter.rest();
     if (rows.end < task.rows.end && job.splits_ahead()) begin_rows(rows_from(rows.end));
     const int64_t windows = (rows.end - rows.begin) * job.windows_of_row() * job.cells() * (task.pairs.end - task.pairs.begin);

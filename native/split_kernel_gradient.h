@@ -66,19 +66,19 @@ inline void turn_tile(Bfloat16* tile) {
 
 struct SplitGradientTask {
   int64_t slice, part;
-  Segment channels;  // of x
-  Segment units;     // bands of stacks
+  Range channels;  // of x
+  Range units;     // bands of stacks
 };
 
 inline SplitGradientTask split_gradient_task(const SplitGradientPlan& plan, int64_t number) {
   const int64_t part = number % plan.parts, slice = number / plan.parts;
-  const Segment pairs = even_part(plan.channel_pairs(), part, plan.parts);
-  const Segment channels{pairs.begin * kSumsRow, smaller(pairs.end * kSumsRow, plan.gather.source_channels), 0, 0};
+  const Range pairs = even_part(plan.channel_pairs(), part, plan.parts);
+  const Range channels{pairs.begin * kSumsRow, smaller(pairs.end * kSumsRow, plan.gather.source_channels)};
   return {slice, part, channels, even_part(plan.stacks * plan.bands, slice, plan.slices)};
 }
 
 // x, channels as rows, of the rows of cells in use; an even number of tiles per cell, of which the last may hold anything.
-inline void turn_rows(const SplitGradientPlan& plan, const Stack& stack, const Segment& channels, Segment rows, const Ring& ring, Strange& strange) {
+inline void turn_rows(const SplitGradientPlan& plan, const Stack& stack, const Range& channels, Range rows, const Ring& ring, Strange& strange) {
   const Gather& gather = plan.gather;
   const int64_t cells = cells_of_row(gather, plan.lead), tiles = divide_up(channels.end - channels.begin, kTile);
   for (int64_t row = rows.begin; row < rows.end; ++row) {
@@ -93,7 +93,7 @@ inline void turn_rows(const SplitGradientPlan& plan, const Stack& stack, const S
 }
 
 // dy, filters as columns, of a block of rows of positions, which lie in their order.
-inline void pair_rows_of_gradient(const SplitGradientPlan& plan, const Stack& stack, Segment rows, Bfloat16* to, int64_t size, Strange& strange) {
+inline void pair_rows_of_gradient(const SplitGradientPlan& plan, const Stack& stack, Range rows, Bfloat16* to, int64_t size, Strange& strange) {
   const Gather& gather = plan.gather;
   const int64_t in_row = positions_of_row(gather, plan.lead), first = rows.begin * in_row, end = rows.end * in_row;
   for (int64_t pair = 0; pair < kTile; ++pair)
@@ -123,21 +123,21 @@ inline void add_gradients(const Stack& stack, const Gather& gather, int64_t firs
 }
 
 // Positions first … end − 1 of an axis at which a tap lies inside the picture.
-inline Segment positions_of_tap(const GatherAxis& axis, int64_t tap) {
+inline Range positions_of_tap(const GatherAxis& axis, int64_t tap) {
   const int64_t at = axis.source_start + tap * axis.tap_step;
   const int64_t first = at < 0 ? divide_up(-at, axis.source_step) : 0;
   const int64_t end = smaller(axis.positions, floor_divide(axis.source - 1 - at, axis.source_step) + 1);
-  return {first, larger(first, end), 0, 0};
+  return {first, larger(first, end)};
 }
 
-inline Segment common_part(Segment a, Segment b) { return {larger(a.begin, b.begin), larger(larger(a.begin, b.begin), smaller(a.end, b.end)), 0, 0}; }
+inline Range common_part(Range a, Range b) { return {larger(a.begin, b.begin), larger(larger(a.begin, b.begin), smaller(a.end, b.end))}; }
 
 // Where one tap meets the positions of a block: along the last axis one run each, and one step each where that axis leads, since the
 // ring comes round.
-inline TileRun* list_gradient_runs(const SplitGradientPlan& plan, const Ring& ring, Segment rows, const int64_t (&tap)[3], int64_t position_size,
+inline TileRun* list_gradient_runs(const SplitGradientPlan& plan, const Ring& ring, Range rows, const int64_t (&tap)[3], int64_t position_size,
                                    TileRun* runs) {
   const Gather& gather = plan.gather;
-  Segment live[3];
+  Range live[3];
   for (int i = 0; i < 3; ++i) live[i] = positions_of_tap(gather.axis[i], tap[i]);
   live[plan.lead] = common_part(live[plan.lead], rows);
   const int64_t together = plan.lead < 2 ? larger(1, live[2].end - live[2].begin) : 1;
@@ -173,7 +173,7 @@ inline SplitGradientMemory split_gradient_memory(const SplitGradientPlan& plan, 
   return memory;
 }
 
-inline void multiply_gradient_rows(const SplitGradientPlan& plan, const SplitGradientTask& task, Segment rows, bool add,
+inline void multiply_gradient_rows(const SplitGradientPlan& plan, const SplitGradientTask& task, Range rows, bool add,
                                    const SplitGradientMemory& memory) {
   const Gather& gather = plan.gather;
   const GatherAxis* axis = gather.axis;
@@ -198,11 +198,11 @@ inline void split_gradient_unit(const SplitGradientPlan& plan, const SplitGradie
   const GatherAxis& axis = gather.axis[plan.lead];
   const int64_t image = unit / plan.bands * kStack, images = smaller(kStack, gather.batch - image), in_row = positions_of_row(gather, plan.lead);
   const Stack source{x + image * gather.source_image(), images}, target{dy + image * gather.target_image(), images};
-  const Segment band = even_part(axis.positions, unit % plan.bands, plan.bands);
+  const Range band = even_part(axis.positions, unit % plan.bands, plan.bands);
   int64_t turned_up_to = 0;
   for (int64_t row = band.begin; row < band.end; row += plan.rows) {
-    const Segment rows{row, smaller(row + plan.rows, band.end), 0, 0};
-    Segment wanted = rows_seen(axis, rows.begin, rows.end);
+    const Range rows{row, smaller(row + plan.rows, band.end)};
+    Range wanted = rows_seen(axis, rows.begin, rows.end);
     wanted.begin = larger(wanted.begin, turned_up_to);
     turn_rows(plan, source, task.channels, wanted, memory.ring, strange);
     turned_up_to = larger(turned_up_to, wanted.end);

@@ -4,8 +4,14 @@
 // number of cells away, and a tile of 16 positions is a tile of 16 cells, read where it lies: nothing is copied tap by tap. What positions
 // in the border come to is thrown away. A stride reads every second cell, so the cells of each residue make a line of their own; the
 // gradient by the input writes every second one, and its residue classes share one line.
+//
+// Vectors split the next cells and write the last sums while tiles multiply, which brought 56² 64→64 from 454 to 618 GFLOP/s on two cores,
+// 28² 128→128 from 527 to 551, 14² 256→512 1×1 from 384 to 504. Tried and lost: sums that go past the caches (ResNet-18 and a separable
+// network took the same time); all weights in portions of one depth tile, which fit the first-level cache (1-D 64→64 a fifth faster, 28² and
+// 56² a tenth slower); 1, 2, 8 and 16 blocks together for 4 (the same).
 #pragma once
 #include <limits>
+
 #include "memory.h"
 #include "residue_classes.h"
 #include "split_cells.h"
@@ -43,6 +49,7 @@ struct LineJob {
   int64_t blocks() const { return spans * blocks_of_span(); }
   int64_t depth_tiles() const { return classes[0].depth_tiles(); }
   int64_t column_tiles() const { return classes[0].column_tiles(); }
+  int64_t cell_bytes() const { return lines() * depth_tiles() * kParts * kDepth * static_cast<int64_t>(sizeof(Bfloat16)); }
   // The first cell of a block and the cells that it has.
   int64_t first_cell(int64_t block) const {
     const int64_t number = block / blocks_of_span();
@@ -80,6 +87,12 @@ inline void measure_lines(LineJob& job) {
   job.span = bordered ? (job.positions[1] - 1) * job.cells[2] + job.positions[2] : job.gather().batch * job.picture();
 }
 
+inline int64_t all_taps(const LineJob& job) {
+  int64_t taps = 0;
+  for (int64_t i = 0; i < job.count; ++i) taps += job.classes[i].gather.taps();
+  return taps;
+}
+
 inline void place_taps(LineJob& job, LineTap* memory) {
   for (bool& used : job.used) used = false;
   for (int64_t number = 0; number < job.count; ++number) {
@@ -98,15 +111,15 @@ inline void place_taps(LineJob& job, LineTap* memory) {
   }
 }
 
-constexpr int64_t kBlocksTogether = 4, kBlocksOfPortion = 16;
-constexpr int64_t kRingBytes = 512 * 1024;
+constexpr int64_t kBlocksTogether = 4, kBlocksOfPortion = 16;  // between two visits to the weights
+constexpr int64_t kRingBytes = 512 * 1024;                      // of two groups of blocks, where weights come in portions
 
 inline void plan_lines(LineJob& job, int64_t threads) {
   job.portion = job.depth_tiles(), job.together = kBlocksTogether;
   for (int64_t i = 0; i < job.count; ++i) {
     if (job.classes[i].stays()) continue;
     job.portion = smaller(job.portion, job.classes[i].depth_of_portion());
-    job.together = between(kBlocksTogether, kRingBytes / larger(1, 2 * kLineBlock * job.depth_tiles() * kWeightTile / kTile * static_cast<int64_t>(sizeof(Bfloat16))), kBlocksOfPortion);
+    job.together = between(kBlocksTogether, kRingBytes / larger(1, 2 * kLineBlock * job.cell_bytes()), kBlocksOfPortion);
   }
   const int64_t tasks = threads > 1 ? 2 * threads : 1;
   job.bands = between(1, job.blocks() * kLineBlock / larger(1, 4 * job.reach), tasks);
@@ -188,7 +201,8 @@ struct LineCall {
 class BlockWriter {
  public:
   BlockWriter(const LineJob& job, const LineCall& call, Strange& strange)
-      : call_(call), channels_(job.gather().target_channels), strange_(strange), floor_(Vector{} + (call.relu ? 0.0f : -std::numeric_limits<float>::infinity())) {}
+      : call_(call), channels_(job.gather().target_channels), strange_(strange),
+        floor_(fill(call.relu ? 0.0f : -std::numeric_limits<float>::infinity())) {}
   void begin(const float* sums, const int64_t* targets, int64_t count, int64_t channel) {
     sums_ = sums, target_ = targets, end_ = targets + count, first_ = channel;
     for (int i = 0; i < kVectorsOfRow; ++i) {
@@ -242,7 +256,7 @@ struct LineTask {
   const LineJob& job;
   const LineCall& call;
   LineRing ring;
-  Segment blocks, pairs;
+  Range blocks, pairs;
   SplitCell* cells;
   TileRun* runs;     // of one block
   int64_t* targets;  // of the cells of the blocks that are done together
@@ -250,7 +264,7 @@ struct LineTask {
   int64_t split_up_to;
 };
 
-inline const TileRun* list_line_runs(const LineTask& task, const LineClass& of, int64_t block, Segment depth) {
+inline const TileRun* list_line_runs(const LineTask& task, const LineClass& of, int64_t block, Range depth) {
   const LineRing& ring = task.ring;
   const int64_t tiles = task.job.depth_tiles(), first = task.job.first_cell(block);
   TileRun* run = task.runs;
@@ -271,12 +285,12 @@ inline void multiply_line(const LineTask& task, const LineClass& of, int64_t blo
 }
 
 // Weights that stay in the second-level cache meet one block after the other.
-inline void multiply_blocks(const LineTask& task, const LineClass& of, Segment blocks, Meanwhile& meanwhile) {
+inline void multiply_blocks(const LineTask& task, const LineClass& of, Range blocks, Meanwhile& meanwhile) {
   const int64_t tiles = task.job.depth_tiles();
   meanwhile.rows = divide_up(kLineBlock, larger(1, of.gather.taps() * tiles));
   int64_t number = 0;
   for (int64_t block = blocks.begin; block < blocks.end; ++block) {
-    const TileRun* end = list_line_runs(task, of, block, {0, tiles, 0, 0});
+    const TileRun* end = list_line_runs(task, of, block, {0, tiles});
     for (int64_t pair = task.pairs.begin; pair < task.pairs.end; ++pair, ++number) {
       float* sums = task.sums + number % 2 * kSums;
       multiply_line(task, of, block, pair, end, false, sums, meanwhile);
@@ -288,13 +302,13 @@ inline void multiply_blocks(const LineTask& task, const LineClass& of, Segment b
 }
 
 // Others meet all blocks portion after portion.
-inline void multiply_portions(const LineTask& task, const LineClass& of, Segment blocks, Meanwhile& meanwhile) {
+inline void multiply_portions(const LineTask& task, const LineClass& of, Range blocks, Meanwhile& meanwhile) {
   const int64_t tiles = task.job.depth_tiles();
   const auto sums_of = [&](int64_t block) { return task.sums + (block - blocks.begin) * kSums; };
   for (int64_t pair = task.pairs.begin; pair < task.pairs.end; ++pair) {
     for (int64_t depth = 0; depth < tiles; depth += task.job.portion)
       for (int64_t block = blocks.begin; block < blocks.end; ++block) {
-        const TileRun* end = list_line_runs(task, of, block, {depth, smaller(depth + task.job.portion, tiles), 0, 0});
+        const TileRun* end = list_line_runs(task, of, block, {depth, smaller(depth + task.job.portion, tiles)});
         multiply_line(task, of, block, pair, end, depth > 0, sums_of(block), meanwhile);
       }
     for (int64_t block = blocks.begin; block < blocks.end; ++block) {
@@ -304,17 +318,17 @@ inline void multiply_portions(const LineTask& task, const LineClass& of, Segment
   }
 }
 
-inline Segment group_from(const LineJob& job, int64_t block, Segment blocks) { return {block, smaller(block + job.together, blocks.end), 0, 0}; }
+inline Range group_from(const LineJob& job, int64_t block, Range blocks) { return {block, smaller(block + job.together, blocks.end)}; }
 
 // One past the last cell that blocks see.
-inline int64_t cells_seen(const LineJob& job, Segment blocks) { return job.first_cell(blocks.end - 1) + kLineBlock + job.reach; }
+inline int64_t cells_seen(const LineJob& job, Range blocks) { return job.first_cell(blocks.end - 1) + kLineBlock + job.reach; }
 
 // Cells from a group of blocks' first to the last that the next group sees, and cells that come with a group.
 struct LineExtent {
   int64_t ring, added;
 };
 
-inline LineExtent measure_groups(const LineJob& job, Segment blocks) {
+inline LineExtent measure_groups(const LineJob& job, Range blocks) {
   LineExtent most{kLineBlock, 0};
   int64_t up_to = job.first_cell(blocks.begin);
   for (int64_t block = blocks.begin; block < blocks.end; block += job.together) {
@@ -326,17 +340,15 @@ inline LineExtent measure_groups(const LineJob& job, Segment blocks) {
   return most;
 }
 
-inline int64_t list_new_cells(LineTask& task, Segment group) {
+inline int64_t list_new_cells(LineTask& task, Range group) {
   const int64_t begin = larger(task.split_up_to, task.job.first_cell(group.begin)), end = cells_seen(task.job, group);
   task.split_up_to = end;
   return list_cells(task.job, task.ring, task.call.source, begin, end, task.cells);
 }
 
-inline void multiply_group(const LineTask& task, Segment group, Meanwhile& meanwhile) {
+inline void multiply_group(const LineTask& task, Range group, Meanwhile& meanwhile) {
   const LineJob& job = task.job;
-  int64_t taps = 0;
-  for (int64_t i = 0; i < job.count; ++i) taps += job.classes[i].gather.taps();
-  const int64_t steps = taps * job.depth_tiles() * (group.end - group.begin) * (task.pairs.end - task.pairs.begin);
+  const int64_t steps = all_taps(job) * job.depth_tiles() * (group.end - group.begin) * (task.pairs.end - task.pairs.begin);
   meanwhile.cells = divide_up(meanwhile.splitter.steps(), larger(1, steps));
   for (int64_t i = 0; i < job.count; ++i) {
     for (int64_t block = group.begin; block < group.end; ++block)
@@ -367,7 +379,7 @@ inline void place_line_task(LineTask& task, const LineExtent& extent, Workers& w
 }
 
 inline void line_task(const LineJob& job, const LineCall& call, int64_t number, Flag& strange, Workers& workers) {
-  const Segment blocks = even_part(job.blocks(), number / job.parts, job.bands);
+  const Range blocks = even_part(job.blocks(), number / job.parts, job.bands);
   const LineExtent extent = measure_groups(job, blocks);
   LineTask task{job, call, {nullptr, extent.ring}, blocks, even_part(divide_up(job.column_tiles(), 2), number % job.parts, job.parts),
                 nullptr, nullptr, nullptr, nullptr, 0};
@@ -377,21 +389,15 @@ inline void line_task(const LineJob& job, const LineCall& call, int64_t number, 
   BlockWriter writer(job, call, seen);
   Meanwhile meanwhile{splitter, writer, 0, 0};
   const TileRegisters registers;
-  Segment group = group_from(job, blocks.begin, blocks);
+  Range group = group_from(job, blocks.begin, blocks);
   splitter.begin(task.cells, list_new_cells(task, group));
   splitter.rest();
   for (; group.begin < blocks.end; group = group_from(job, group.end, blocks)) {
-    const Segment next = group_from(job, group.end, blocks);
+    const Range next = group_from(job, group.end, blocks);
     splitter.begin(task.cells, next.begin < blocks.end ? list_new_cells(task, next) : 0);
     multiply_group(task, group, meanwhile);
   }
   if (seen.seen()) strange.raise();
-}
-
-inline int64_t all_taps(const LineJob& job) {
-  int64_t taps = 0;
-  for (int64_t i = 0; i < job.count; ++i) taps += job.classes[i].gather.taps();
-  return taps;
 }
 
 // Lines of forward and residue classes of the gradient are as many as the stride has residues.

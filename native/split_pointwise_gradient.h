@@ -83,13 +83,13 @@ inline void pair_rows(const float* const* rows, int64_t first, int64_t end, Bflo
 
 struct PointwiseTask {
   int64_t slice, part;
-  Segment blocks, pairs;  // of positions, of channel tiles
+  Range blocks, pairs;  // of positions, of channel tiles
   int64_t a_size;         // of a block
 };
 
 inline PointwiseTask pointwise_task(const PointwisePlan& plan, int64_t number) {
   const int64_t slice = number / plan.parts, part = number % plan.parts;
-  const Segment pairs = even_part(plan.channel_pairs(), part, plan.parts);
+  const Range pairs = even_part(plan.channel_pairs(), part, plan.parts);
   return {slice, part, even_part(plan.blocks(), slice, plan.slices), pairs, (pairs.end - pairs.begin) * 2 * kChannelTile};
 }
 

@@ -38,10 +38,10 @@ inline int64_t positions_of_row(const Gather& gather, int lead) {
 }
 
 // Rows of cells that rows begin … end − 1 of positions see.
-inline Segment rows_seen(const GatherAxis& axis, int64_t begin, int64_t end) {
+inline Range rows_seen(const GatherAxis& axis, int64_t begin, int64_t end) {
   const int64_t first = larger(0, axis.source_start + begin * axis.source_step);
   const int64_t last = smaller(axis.source - 1, axis.source_start + (end - 1) * axis.source_step + (axis.taps - 1) * axis.tap_step);
-  return {first, larger(first, last + 1), 0, 0};
+  return {first, larger(first, last + 1)};
 }
 
 inline int64_t most_rows_seen(const GatherAxis& axis, int64_t rows) {
@@ -98,6 +98,6 @@ inline StackCut cut_stacks(int64_t batch, int64_t rows, int64_t edge, int64_t ch
   return cut;
 }
 
-inline Segment even_part(int64_t total, int64_t part, int64_t parts) { return {total * part / parts, total * (part + 1) / parts, 0, 0}; }
+inline Range even_part(int64_t total, int64_t part, int64_t parts) { return {total * part / parts, total * (part + 1) / parts}; }
 
 }  // namespace convista::CONVISTA_TARGET

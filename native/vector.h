@@ -178,6 +178,11 @@ inline void sum_lanes(const Vector (&vectors)[Count], float* totals) {
   }
 }
 
+// begin … end − 1.
+struct Range {
+  int64_t begin, end;
+};
+
 inline int64_t divide_up(int64_t amount, int64_t by) { return (amount + by - 1) / by; }
 inline int64_t rounded_up(int64_t amount, int64_t to) { return divide_up(amount, to) * to; }
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
