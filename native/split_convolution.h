@@ -30,24 +30,27 @@ inline double cycles_of_lines(const Work& w) { return w.lined / (w.stays ? 75 : 
 // Rows of a stack, or cells of lines, that are kept split: planes of volumes would take hundreds of megabytes.
 constexpr int64_t kMostKept = 16 * 1024 * 1024;
 
-inline bool rows_fit(const Gather& gather) {
+inline bool gradient_rows_fit(const Gather& gather) {
   const int lead = leading_axis(gather);
   const GatherAxis& axis = gather.axis[lead];
   const int64_t rows = larger(1, divide_up(kGradientPositions, larger(1, positions_of_row(gather, lead))));
   const int64_t cells = most_rows_seen(axis, smaller(rows, axis.positions)) * cells_of_row(gather, lead);
-  const int64_t channels = cells * gather.source_channels + rows * positions_of_row(gather, lead) * gather.target_channels;
-  return channels * kStack * kParts * static_cast<int64_t>(sizeof(Bfloat16)) <= kMostKept;
+  const int64_t numbers = cells * rounded_up(gather.source_channels, kSumsRow) +
+                          rows * positions_of_row(gather, lead) * rounded_up(gather.target_channels, kSumsRow);
+  return numbers * kStack * kParts * static_cast<int64_t>(sizeof(Bfloat16)) <= kMostKept;
 }
 
-// Stacks filled to three quarters of whole tiles at least.
-inline bool fills_stacks(const ConvolutionGeometry& g) {
-  return 4 * g.batch >= 3 * rounded_up(g.batch, kTile) && rows_fit(forward_gather(g)) && rows_fit(class_gather(g, 0));
+// Tiles are filled to three quarters at least.
+inline bool fills_stacks(int64_t batch) { return 4 * batch >= 3 * rounded_up(batch, kTile); }
+
+inline bool stacks_fit(const LineJob& job, const int64_t (&window)[3]) {
+  if (!fills_stacks(job.gather().batch)) return false;
+  for (int64_t i = 0; i < job.count; ++i)
+    if (ring_bytes(split_job(job.classes[i].gather, window, 1)) > kMostKept) return false;
+  return true;
 }
 
-// The cells of one group of blocks and the next, and of the farthest tap.
-inline bool lines_fit(const LineJob& job) {
-  return (job.reach + 2 * kBlocksOfPortion * kLineBlock) <= kMostKept / larger(1, job.cell_bytes());
-}
+inline bool lines_fit(const LineJob& job) { return job.lines() <= kMostLines && job.ring_cells() <= kMostKept / job.cell_bytes(); }
 
 inline double as_double(int64_t number) { return static_cast<double>(number); }
 
@@ -83,22 +86,19 @@ inline Work work_of(const LineJob& job) {
   return work;
 }
 
-// Groups stay with vectors: a group's channels seldom fill a tile.
-inline Way way_of(const ConvolutionGeometry& g, const LineJob& job, bool stacks_only = false) {
-  if (g.groups != 1 || g.batch == 0 || job.count == 0) return Way::vectors;
+// Groups stay with vectors: a group's channels seldom fill a tile. Windows of positions whose largest sum is kept are multiplied in stacks only.
+inline Way way_of(const LineJob& job, const int64_t (&window)[3]) {
+  if (job.count == 0 || job.gather().groups != 1 || job.gather().batch == 0) return Way::vectors;
   const Work work = work_of(job);
   const double vectors = cycles_of_vectors(work) / 1.1, stacks = cycles_of_stacks(work), lines = cycles_of_lines(work);
-  const bool stack = fills_stacks(g) && stacks < vectors;
-  if (!stacks_only && lines_fit(job) && lines < vectors && !(stack && stacks < lines)) return Way::lines;
+  const bool windows = window[0] * window[1] * window[2] > 1, stack = stacks < vectors && stacks_fit(job, window);
+  if (!windows && lines < vectors && !(stack && stacks < lines) && lines_fit(job)) return Way::lines;
   return stack ? Way::stacks : Way::vectors;
 }
 
-// Windows of positions whose largest sum is kept are multiplied in stacks only.
-inline Way way_of_forward(const ConvolutionGeometry& g, bool windows = false) {
-  return has_few_lines(g) ? way_of(g, forward_lines(g), windows) : Way::vectors;
-}
+inline Way way_of_forward(const ConvolutionGeometry& g, const int64_t (&window)[3] = kNoWindow) { return way_of(forward_lines(g), window); }
 
-inline Way way_of_input_gradient(const ConvolutionGeometry& g) { return has_few_lines(g) ? way_of(g, input_gradient_lines(g)) : Way::vectors; }
+inline Way way_of_input_gradient(const ConvolutionGeometry& g) { return way_of(input_gradient_lines(g), kNoWindow); }
 
 // Of one tap, 32 positions are multiplied together, wherever they lie.
 inline Way way_of_pointwise_gradient(const ConvolutionGeometry& g, double positions) {
@@ -114,7 +114,7 @@ inline Way way_of_kernel_gradient(const ConvolutionGeometry& g) {
   const Gather gather = forward_gather(g);
   const double positions = as_double(g.batch * gather.positions());
   if (gather.taps() == 1) return way_of_pointwise_gradient(g, positions);
-  if (!fills_stacks(g)) return Way::vectors;
+  if (!fills_stacks(g.batch) || !gradient_rows_fit(gather)) return Way::vectors;
   const double inside = taps_inside(gather), parts = as_double(divide_up(g.in_channels, kGradientChannels));  // each splits dy anew
   const double filled = as_double(rounded_up(g.batch, kTile)) * inside * as_double(rounded_up(g.in_channels, kTile) * rounded_up(g.out_channels, kTile));
   const double turned = as_double(g.batch * gather.source_image()) + parts * positions * as_double(g.out_channels);

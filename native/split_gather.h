@@ -41,12 +41,21 @@ inline SplitJob split_job(const Gather& gather, const int64_t (&window)[3], int6
 
 constexpr int64_t kNoWindow[3] = {1, 1, 1};
 
+// However the rows are cut into tasks, the same ones are looked at for numbers that cannot be split.
+inline bool row_is_read(const GatherAxis& axis, int64_t row) {
+  for (int64_t tap = 0; tap < axis.taps; ++tap) {
+    const int64_t at = row - axis.source_start - tap * axis.tap_step;
+    if (at >= 0 && at % axis.source_step == 0 && at / axis.source_step < axis.positions) return true;
+  }
+  return false;
+}
+
 // Rows of cells of a stack's pictures; a picture's place in a tile is one of its rows.
 inline int64_t list_rows_of_cells(const Gather& gather, int lead, const Stack& stack, Range rows, const Ring& ring, SplitCell* to) {
   const int64_t cells = cells_of_row(gather, lead);
   const SplitCell* begin = to;
   for (int64_t row = rows.begin; row < rows.end; ++row)
-    for (int64_t image = 0; image < stack.images; ++image) {
+    for (int64_t image = 0; image < stack.images && row_is_read(gather.axis[lead], row); ++image) {
       const float* from = stack.source + image * gather.source_image() + row * cells * gather.source_channels;
       Bfloat16* place = ring.row(row) + image * kDepth;
       for (int64_t cell = 0; cell < cells; ++cell) *to++ = {from + cell * gather.source_channels, place + cell * ring.cell_size};
@@ -157,8 +166,8 @@ inline SplitTask split_task(const SplitJob& job, const SplitCall& call, int64_t 
 // What vectors do while tiles multiply: they split the next rows of cells.
 struct RowSplitting {
   CellSplitter& splitter;
-  int64_t cells;  // a step
-  void operator()() { splitter.some(cells); }
+  int64_t splits;  // a step
+  void operator()() { splitter.some(splits); }
 };
 
 // What all windows of a block of rows share.
@@ -247,6 +256,19 @@ inline Range new_rows(const SplitJob& job, Range rows, int64_t split_up_to) {
   return wanted;
 }
 
+// The ring has the rows that two blocks see, if the second's are split ahead.
+inline Ring ring_of(const SplitJob& job) {
+  const int64_t height = job.rows * job.window[job.lead()], cells = cells_of_row(job.gather, job.lead());
+  const int64_t rows = most_rows_seen(job.gather.axis[job.lead()], job.splits_ahead() ? 2 * height : height);
+  const int64_t cell_size = job.depth_tiles() * kStackTile;
+  return {nullptr, rows, cells * cell_size, cell_size};
+}
+
+inline int64_t ring_bytes(const SplitJob& job) {
+  const Ring ring = ring_of(job);
+  return ring.rows * ring.row_size * static_cast<int64_t>(sizeof(Bfloat16));
+}
+
 struct SplitMemory {
   Ring ring;
   SplitCell* cells;
@@ -254,18 +276,14 @@ struct SplitMemory {
   float* sums;
 };
 
-// The ring has the rows that two blocks see, if the second's are split ahead.
 inline SplitMemory split_memory(const SplitJob& job, Workers& workers) {
   const Gather& gather = job.gather;
-  const int lead = job.lead();
-  const int64_t height = job.rows * job.window[lead], cells = cells_of_row(gather, lead);
-  const int64_t rows = most_rows_seen(gather.axis[lead], job.splits_ahead() ? 2 * height : height);
-  SplitMemory memory{{nullptr, rows, 0, job.depth_tiles() * kStackTile}, nullptr, nullptr, nullptr};
-  memory.ring.row_size = cells * memory.ring.cell_size;
-  memory.ring.numbers = static_cast<Bfloat16*>(workers.scratch(0, static_cast<size_t>(memory.ring.rows * memory.ring.row_size) * sizeof(Bfloat16)));
+  SplitMemory memory{ring_of(job), nullptr, nullptr, nullptr};
+  memory.ring.numbers = static_cast<Bfloat16*>(workers.scratch(0, static_cast<size_t>(ring_bytes(job))));
+  const int64_t cells = most_rows_seen(gather.axis[job.lead()], job.rows * job.window[job.lead()]) * cells_of_row(gather, job.lead());
   const int64_t windows = job.portion < job.depth_tiles() ? job.rows * job.windows_of_row() : 1;
   const auto take = [&](Layout& layout) {
-    memory.cells = layout.take<SplitCell>(most_rows_seen(gather.axis[lead], height) * cells * kStack);
+    memory.cells = layout.take<SplitCell>(cells * kStack);
     memory.runs = layout.take<TileRun>(larger(1, gather.taps()));
     memory.sums = layout.take<float>(windows * job.cells() * kSums);
   };

@@ -57,7 +57,7 @@ void block(const ConvolutionGeometry& g, const PoolingGeometry& pooling, const f
            uint8_t* winner, Workers& workers) {
   if (passes_all(pooling)) {
     if (forward_in_parts(reached(g, pooling), x, w, bias, relu, y, workers)) return;
-  } else if (target::way_of_forward(reached(g, pooling), true) == Way::stacks &&
+  } else if (target::way_of_forward(reached(g, pooling), pooling.size) == Way::stacks &&
              target::split_forward(reached(g, pooling), pooling.size, {x, bias, relu, y, winner}, w, workers)) {
     return;
   }

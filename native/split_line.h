@@ -20,7 +20,7 @@
 namespace convista::CONVISTA_TARGET {
 
 constexpr int64_t kLineBlock = 2 * kTile;  // cells of a product
-constexpr int64_t kMostLines = 16;         // residues of a stride
+constexpr int64_t kMostLines = 16;         // lines of forward, residue classes of the gradient
 
 // Where a tap of a position finds its cell: in which line, and how many cells further.
 struct LineTap {
@@ -57,6 +57,17 @@ struct LineJob {
     return start + block % blocks_of_span() * kLineBlock;
   }
   int64_t cells_of(int64_t block) const { return smaller(kLineBlock, span - block % blocks_of_span() * kLineBlock); }
+  // The most cells between the first ones of two blocks, of which the second comes `number` blocks later.
+  int64_t most_apart(int64_t number) const {
+    number = smaller(number, blocks() - 1);
+    if (spans == 1) return number * kLineBlock;
+    const int64_t borders = divide_up(number, blocks_of_span()), row = cells[1] * cells[2];
+    return number * kLineBlock + borders * larger(0, row - blocks_of_span() * kLineBlock) +
+           divide_up(borders, positions[0]) * (cells[0] - positions[0]) * row;
+  }
+  // Cells that a group of blocks and the next see, and those of them that come with a group.
+  int64_t ring_cells() const { return most_apart(2 * together - 1) + kLineBlock + reach; }
+  int64_t most_new_cells() const { return larger(most_apart(together - 1) + kLineBlock + reach, most_apart(together)); }
 };
 
 inline int64_t shift_of(const GatherAxis& axis, int64_t tap) { return floor_divide(axis.source_start + tap * axis.tap_step, axis.source_step); }
@@ -114,13 +125,16 @@ inline void place_taps(LineJob& job, LineTap* memory) {
 constexpr int64_t kBlocksTogether = 4, kBlocksOfPortion = 16;  // between two visits to the weights
 constexpr int64_t kRingBytes = 512 * 1024;                      // of two groups of blocks, where weights come in portions
 
-inline void plan_lines(LineJob& job, int64_t threads) {
+inline void plan_groups(LineJob& job) {
   job.portion = job.depth_tiles(), job.together = kBlocksTogether;
   for (int64_t i = 0; i < job.count; ++i) {
     if (job.classes[i].stays()) continue;
     job.portion = smaller(job.portion, job.classes[i].depth_of_portion());
     job.together = between(kBlocksTogether, kRingBytes / larger(1, 2 * kLineBlock * job.cell_bytes()), kBlocksOfPortion);
   }
+}
+
+inline void plan_tasks(LineJob& job, int64_t threads) {
   const int64_t tasks = threads > 1 ? 2 * threads : 1;
   job.bands = between(1, job.blocks() * kLineBlock / larger(1, 4 * job.reach), tasks);
   job.parts = between(1, divide_up(tasks, job.bands), job.gather().target_channels / 128);
@@ -226,7 +240,7 @@ class BlockWriter {
         const Vector sum = load(sums + i * kWidth);
         strange.see(sum);
         const Vector value = sum + bias[i];
-        store_lanes(to + *target + i * kWidth, value > floor ? value : floor, lanes_[i]);
+        store_lanes(to + *target + i * kWidth, value < floor ? floor : value, lanes_[i]);
       }
     }
     target_ = target, sums_ = sums, strange_ = strange;
@@ -248,8 +262,8 @@ class BlockWriter {
 struct Meanwhile {
   CellSplitter& splitter;
   BlockWriter& writer;
-  int64_t cells, rows;  // a step
-  void operator()() { splitter.some(cells), writer.some(rows); }
+  int64_t splits, rows;  // a step
+  void operator()() { splitter.some(splits), writer.some(rows); }
 };
 
 struct LineTask {
@@ -323,33 +337,17 @@ inline Range group_from(const LineJob& job, int64_t block, Range blocks) { retur
 // One past the last cell that blocks see.
 inline int64_t cells_seen(const LineJob& job, Range blocks) { return job.first_cell(blocks.end - 1) + kLineBlock + job.reach; }
 
-// Cells from a group of blocks' first to the last that the next group sees, and cells that come with a group.
-struct LineExtent {
-  int64_t ring, added;
-};
-
-inline LineExtent measure_groups(const LineJob& job, Range blocks) {
-  LineExtent most{kLineBlock, 0};
-  int64_t up_to = job.first_cell(blocks.begin);
-  for (int64_t block = blocks.begin; block < blocks.end; block += job.together) {
-    const int64_t previous = larger(blocks.begin, block - job.together), seen = cells_seen(job, group_from(job, block, blocks));
-    most.ring = larger(most.ring, seen - job.first_cell(previous));
-    most.added = larger(most.added, seen - larger(up_to, job.first_cell(block)));
-    up_to = seen;
-  }
-  return most;
-}
-
+// The next group's, beginning with what no group before has seen: what a span's last block sees reaches to the next span.
 inline int64_t list_new_cells(LineTask& task, Range group) {
-  const int64_t begin = larger(task.split_up_to, task.job.first_cell(group.begin)), end = cells_seen(task.job, group);
-  task.split_up_to = end;
-  return list_cells(task.job, task.ring, task.call.source, begin, end, task.cells);
+  const int64_t begin = task.split_up_to;
+  task.split_up_to = cells_seen(task.job, group);
+  return list_cells(task.job, task.ring, task.call.source, begin, task.split_up_to, task.cells);
 }
 
 inline void multiply_group(const LineTask& task, Range group, Meanwhile& meanwhile) {
   const LineJob& job = task.job;
   const int64_t steps = all_taps(job) * job.depth_tiles() * (group.end - group.begin) * (task.pairs.end - task.pairs.begin);
-  meanwhile.cells = divide_up(meanwhile.splitter.steps(), larger(1, steps));
+  meanwhile.splits = divide_up(meanwhile.splitter.steps(), larger(1, steps));
   for (int64_t i = 0; i < job.count; ++i) {
     for (int64_t block = group.begin; block < group.end; ++block)
       list_line_targets(job, job.classes[i].gather, block, task.targets + (block - group.begin) * kLineBlock);
@@ -359,13 +357,13 @@ inline void multiply_group(const LineTask& task, Range group, Meanwhile& meanwhi
   meanwhile.splitter.rest();
 }
 
-inline void place_line_task(LineTask& task, const LineExtent& extent, Workers& workers) {
+inline void place_line_task(LineTask& task, Workers& workers) {
   const LineJob& job = task.job;
   int64_t taps = 1, lines = 0;
   for (int64_t i = 0; i < job.count; ++i) taps = larger(taps, job.classes[i].gather.taps());
   for (int64_t i = 0; i < job.lines(); ++i) lines += job.used[i];
   const auto take = [&](Layout& memory) {
-    task.cells = memory.take<SplitCell>(lines * (extent.added + 2 * kLineBlock));
+    task.cells = memory.take<SplitCell>(lines * (job.most_new_cells() + kLineBlock));
     task.runs = memory.take<TileRun>(taps);
     task.targets = memory.take<int64_t>(job.together * kLineBlock);
     task.sums = memory.take<float>(larger(2, job.together) * kSums);
@@ -380,10 +378,9 @@ inline void place_line_task(LineTask& task, const LineExtent& extent, Workers& w
 
 inline void line_task(const LineJob& job, const LineCall& call, int64_t number, Flag& strange, Workers& workers) {
   const Range blocks = even_part(job.blocks(), number / job.parts, job.bands);
-  const LineExtent extent = measure_groups(job, blocks);
-  LineTask task{job, call, {nullptr, extent.ring}, blocks, even_part(divide_up(job.column_tiles(), 2), number % job.parts, job.parts),
-                nullptr, nullptr, nullptr, nullptr, 0};
-  place_line_task(task, extent, workers);
+  LineTask task{job, call, {nullptr, job.ring_cells()}, blocks, even_part(divide_up(job.column_tiles(), 2), number % job.parts, job.parts),
+                nullptr, nullptr, nullptr, nullptr, job.first_cell(blocks.begin)};
+  place_line_task(task, workers);
   Strange seen;
   CellSplitter splitter(job.gather().source_channels, task.ring.part(), task.ring.step(), seen);
   BlockWriter writer(job, call, seen);
@@ -407,23 +404,27 @@ inline LineJob forward_lines(const ConvolutionGeometry& g) {
   LineJob job{};
   job.count = 1, job.classes[0].gather = forward_gather(g);
   measure_lines(job);
+  plan_groups(job);
   return job;
 }
 
+// Without any class where there are too many.
 inline LineJob input_gradient_lines(const ConvolutionGeometry& g) {
   LineJob job{};
-  for (int64_t i = 0; i < residue_classes(g); ++i) {
+  for (int64_t i = 0; has_few_lines(g) && i < residue_classes(g); ++i) {
     const Gather gather = class_gather(g, i);
     if (gather.positions() > 0) job.classes[job.count++].gather = gather;
   }
-  if (job.count > 0) measure_lines(job);
+  if (job.count == 0) return job;
+  measure_lines(job);
+  plan_groups(job);
   return job;
 }
 
 // Returns false, and the target is not to be used, where a number cannot be split.
 template <typename Pack>
 bool run_lines(LineJob& job, const LineCall& call, const Pack& pack, Workers& workers) {
-  plan_lines(job, workers.threads());
+  plan_tasks(job, workers.threads());
   LineTap* taps = nullptr;
   const auto take = [&](Layout& memory) {
     taps = memory.take<LineTap>(all_taps(job));

@@ -60,11 +60,12 @@ inline void list_rows(const Gather& gather, const float* x, const float* dy, int
 }
 
 // Thousands of blocks, of which each is little beside the sum of those before.
-inline void add_rows(const float* const* rows, int64_t channels, double* sums) {
+inline void add_rows(const float* const* rows, int64_t channels, double* sums, Strange& strange) {
   for (int64_t i = 0; i < channels; i += kWidth) {
     const int lanes = static_cast<int>(smaller(kWidth, channels - i));
     Vector some{};
     for (int64_t row = 0; row < kStack && rows[row]; ++row) some += load_lanes(rows[row] + i, lanes);
+    strange.see(some);
     float added[kWidth];
     store(added, some);
     for (int lane = 0; lane < lanes; ++lane) sums[i + lane] += static_cast<double>(added[lane]);
@@ -97,10 +98,11 @@ inline PointwiseTask pointwise_task(const PointwisePlan& plan, int64_t number) {
 inline void split_pointwise_block(const PointwisePlan& plan, const PointwiseTask& task, const PointwiseRows& rows, Bfloat16* a, Bfloat16* b,
                                   Strange& strange) {
   const int64_t filters = plan.gather.target_channels;
-  pair_rows(rows.x, task.pairs.begin * kSumsRow, smaller(task.pairs.end * kSumsRow, plan.gather.source_channels), a, strange);
-  for (Bfloat16* tile = a; tile < a + task.a_size; tile += kTileSize) turn_tile(tile);
+  const int64_t first = task.pairs.begin * kSumsRow, end = smaller(task.pairs.end * kSumsRow, plan.gather.source_channels);
+  pair_rows(rows.x, first, end, a, strange);
+  for (int64_t tile = 0; tile < divide_up(end - first, kTile) * kParts; ++tile) turn_tile(a + tile * kTileSize);
   pair_rows(rows.dy, 0, filters, b, strange);
-  if (plan.bias_sums && task.part == 0) add_rows(rows.dy, filters, plan.bias_sums + task.slice * filters);
+  if (plan.bias_sums && task.part == 0) add_rows(rows.dy, filters, plan.bias_sums + task.slice * filters, strange);
 }
 
 inline void run_pointwise_task(const PointwisePlan& plan, const float* x, const float* dy, int64_t number, Flag& strange, Workers& workers) {

@@ -3,16 +3,24 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 
 namespace convista {
 
-// Misaligned, and exactly as long as needed, so that the address sanitizer sees a step too far.
+struct AlignedDelete {
+  void operator()(void* memory) const { ::operator delete[](memory, std::align_val_t{64}); }
+};
+
+// At a cache line's begin as XLA's buffers are, or `skip` items behind it; exactly as long as needed, so that the address sanitizer sees a
+// step too far.
 template <typename Item>
 struct Buffer {
-  Buffer(int64_t size, int skip) : memory(new Item[size + skip]), data(memory.get() + skip), size(size) {
-    std::memset(memory.get(), 0xff, static_cast<size_t>(size + skip) * sizeof(Item));
+  Buffer(int64_t size, int skip)
+      : memory(static_cast<Item*>(::operator new[](static_cast<size_t>(size + skip) * sizeof(Item), std::align_val_t{64}))),
+        data(memory.get() + skip), size(size) {
+    std::memset(static_cast<void*>(memory.get()), 0xff, static_cast<size_t>(size + skip) * sizeof(Item));
   }
-  std::unique_ptr<Item[]> memory;
+  std::unique_ptr<Item[], AlignedDelete> memory;
   Item* data;
   int64_t size;
 };

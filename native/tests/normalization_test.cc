@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../pool_workers.h"
+#include "buffer.h"
 #include "expect.h"
 #include "thread_pool.h"
 
@@ -20,26 +21,16 @@ namespace target = convista::CONVISTA_TARGET;
 ThreadPool one(1), three(3);
 constexpr float kEpsilon = 1e-3f;
 
-// Misaligned, and as long as needed, so that the address sanitizer sees a step too far.
-struct Buffer {
-  Buffer(int64_t size, int skip) : memory(size + skip), data(memory.data() + skip), size(size) {}
-  std::vector<float> memory;
-  float* data;
-  int64_t size;
-};
-
-bool same(const Buffer& a, const Buffer& b) { return std::memcmp(a.data, b.data, a.size * sizeof(float)) == 0; }
-
 bool close(double got, double exact, double scale) { return std::fabs(got - exact) <= 2e-5 * (scale + 1e-3); }
 
 struct Numbers {
-  Buffer x, dy, scale, offset, mask;
+  Buffer<float> x, dy, scale, offset, mask;
   Numbers(const NormalizationGeometry& g, int skip, unsigned seed, double middle, bool masked)
       : x(g.batch * g.positions * g.channels, skip), dy(x.size, skip), scale(g.channels, skip), offset(g.channels, skip), mask(g.batch, skip) {
     std::mt19937 random(seed);
     std::normal_distribution<double> normal;
     for (int64_t i = 0; i < x.size; ++i) x.data[i] = static_cast<float>(middle + normal(random) * (1 + static_cast<double>(i % g.channels)));
-    for (Buffer* buffer : {&dy, &scale, &offset})
+    for (Buffer<float>* buffer : {&dy, &scale, &offset})
       for (int64_t i = 0; i < buffer->size; ++i) buffer->data[i] = static_cast<float>(normal(random));
     for (int64_t i = 0; i < g.batch; ++i) mask.data[i] = !masked || i == 0 ? 1.0f : static_cast<float>(random() % 3) / 2;
     // What does not count may be anything.
@@ -50,7 +41,7 @@ struct Numbers {
 };
 
 struct Results {
-  Buffer y, mean, variance, dx, dscale, doffset;
+  Buffer<float> y, mean, variance, dx, dscale, doffset;
   Results(const Numbers& in, int skip)
       : y(in.x.size, skip), mean(in.scale.size, skip), variance(in.scale.size, skip), dx(in.x.size, skip), dscale(in.scale.size, skip),
         doffset(in.scale.size, skip) {}
@@ -137,8 +128,11 @@ int main(int count, char** arguments) {
   check_geometry({3, 13, 3000}, 1, 2);  // chunks of the fewest rows
   check_geometry({700, 1, 70}, 2, 3);
   check_geometry({1, 1, 5}, 3, 4);
-  check_geometry({130, 64, 128}, 0, 5);  // streamed
-  check_geometry({130, 64, 128}, 1, 6);  // as many numbers, at no address that may be streamed
+  for (int skip : {0, 1}) {  // enough numbers to be streamed, at an address that allows it and at another
+    const Buffer<float> large(130 * 64 * 128, skip);
+    expect(target::may_stream(large.data, 130 * 64, 128) == (skip == 0), "large arrays at a vector's begin are streamed");
+    check_geometry({130, 64, 128}, skip, 5);
+  }
   check_random(count > 1 ? std::atoi(arguments[1]) : 200);
   return verdict();
 }

@@ -149,6 +149,10 @@ void check_shapes() {
   check_geometry(plane(3, 7, 600, 600, 1), 0, 109);
   check_geometry(plane(2, 9, 33, 40, 1, 2), 1, 110);     // lines that no tap reads
   check_geometry(plane(1, 80, 16, 16, 3, 1, 1), 2, 111);  // several groups of blocks, round the ring
+  check_geometry(plane(2, 5, 290, 320, 3, 2, 1), 0, 112);  // residue classes with weights in portions and without
+  check_geometry(plane(2, 9, 20, 20, 5, 4, 2), 1, 113);    // as many lines as there may be
+  check_geometry({20, 40, 40, 1, {4, 3, 3}, {2, 3, 3}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}}, 0, 114);  // a group of several pictures
+  check_geometry({9, 33, 20, 1, {40, 1, 1}, {11, 1, 1}, {30, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, 0, 115);  // short spans, far taps
 }
 
 void check_random(int count) {
@@ -217,6 +221,21 @@ void check_pooled() {
   }
 }
 
+// Rows that no tap reads are not looked at, however many threads cut the picture.
+void check_unread() {
+  const ConvolutionGeometry g = plane(1, 14, 300, 600, 1, 2);
+  for (int64_t row = 1; row < 14; row += 2) {
+    Case c(g, 0, 8);
+    c.x.data[row * 14 * 300] = std::numeric_limits<float>::infinity();
+    Buffer<float> y(c.dy.size, 0);
+    for (Way way : {Way::stacks, Way::lines})
+      for (Pool* pool : {static_cast<Pool*>(&one), static_cast<Pool*>(&three)}) {
+        PoolWorkers workers(*pool);
+        expect(Convolver{way, workers}.forward(c, nullptr, false, y.data), "what is not read may be anything");
+      }
+  }
+}
+
 // Whatever cannot be split is told, wherever it is; the largest and the smallest that can be come through.
 void check_strange(const ConvolutionGeometry& g, Way way) {
   for (float strange : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(),
@@ -232,6 +251,14 @@ void check_strange(const ConvolutionGeometry& g, Way way) {
       expect(convolver.input_gradient(c, dx.data) == (argument == 0), "a strange number is told by the input gradient");
       expect(convolver.kernel_gradient(c, dw.data, nullptr) == (argument == 1), "a strange number is told by the kernel gradient");
     }
+  }
+  for (bool relu : {true, false}) {
+    Case c(g, 1, 9);
+    c.bias.data[3] = std::numeric_limits<float>::quiet_NaN();
+    PoolWorkers workers(three);
+    Buffer<float> y(c.dy.size, 0);
+    expect(Convolver{way, workers}.forward(c, c.bias.data, relu, y.data), "a bias is not split");
+    for (int64_t i = 0; i < y.size; ++i) expect(std::isnan(y.data[i]) == (i % g.out_channels == 3), "a bias that is not a number comes through");
   }
   Case c(g, 0, 10);
   c.x.data[0] = 3.3e38f, c.w.data[0] = 1e-30f;
@@ -298,7 +325,7 @@ void check_extremes(const ConvolutionGeometry& g, Way way) {
 void check_choice() {
   const ConvolutionGeometry deep = plane(128, 32, 64, 64, 3, 1, 1), small = plane(128, 4, 512, 512, 3, 1, 1);
   expect(target::way_of_forward(deep) == Way::lines && target::way_of_input_gradient(deep) == Way::lines, "large pictures are lines");
-  expect(target::way_of_forward(deep, true) == Way::stacks, "windows are multiplied in stacks");
+  expect(target::way_of_forward(deep, {1, 2, 2}) == Way::stacks, "windows are multiplied in stacks");
   expect(target::way_of_kernel_gradient(deep) == Way::stacks, "pictures are stacked for the kernel gradient");
   expect(target::way_of_forward(small) == Way::stacks && target::way_of_input_gradient(small) == Way::stacks, "small pictures are stacked");
   const ConvolutionGeometry alone = plane(1, 32, 64, 64, 3, 1, 1), pointwise = plane(32, 14, 256, 512, 1);
@@ -311,7 +338,11 @@ void check_choice() {
   expect(target::way_of_forward(plane(128, 28, 1, 32, 3)) == Way::vectors && target::way_of_input_gradient(plane(128, 28, 1, 32, 3)) == Way::vectors,
          "one channel does not fill a tile");
   expect(target::way_of_kernel_gradient(plane(128, 32, 32, 64, 1)) == Way::vectors, "with one tap, splitting takes longer than multiplying");
-  expect(target::way_of_forward(plane(128, 64, 64, 64, 5, 5)) == Way::vectors, "a stride of too many residues");
+  const ConvolutionGeometry apart = plane(32, 20, 256, 256, 5, 5);
+  expect(!target::has_few_lines(apart) && target::way_of_forward(apart) == Way::stacks && target::way_of_input_gradient(apart) == Way::vectors,
+         "a stride of more residues than there may be lines");
+  const ConvolutionGeometry far{32, 512, 512, 1, {101, 16, 1}, {2, 16, 1}, {100, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}};
+  expect(target::way_of_forward(far) == Way::vectors, "groups of blocks that see too many cells");
 }
 
 }  // namespace
@@ -333,6 +364,7 @@ int main(int count, char** arguments) {
     check_extremes(plane(16, 6, 32, 32, 3, 1, 1), way);
     check_extremes(plane(16, 6, 32, 32, 1), way);
   }
+  check_unread();
   check_choice();
   return verdict();
 }
