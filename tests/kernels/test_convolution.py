@@ -142,6 +142,13 @@ def test_transformations(library, transform) -> None:
     assert_close(both(lambda f: jax.jit(transform(f))(x, kernel)))
 
 
+def test_it_runs_where_compilation_is_switched_off(library) -> None:
+    x, kernel = numbers(X, KERNEL)
+    with jax.disable_jit():
+        step_by_step = both(lambda f: (f(x, kernel), jax.grad(bent(f), (0, 1))(x, kernel)))
+    assert_close(step_by_step)
+
+
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0), (2, 1)])
 def test_vmap(library, axes) -> None:
     x, kernel = numbers((3, *X), (3, *KERNEL))

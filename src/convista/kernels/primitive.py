@@ -30,9 +30,20 @@ def primitive(name: str, native: Callable, avals: Callable, *, results: int = 1)
     operation = Primitive(f"convista_{name}")
     operation.multiple_results = results > 1
     operation.def_abstract_eval(avals)
-    operation.def_impl(jax.jit(operation.bind, static_argnames=_CONSTANTS))
+    operation.def_impl(_compiled(operation))
     mlir.register_lowering(operation, mlir.lower_fun(native, multiple_results=results > 1), platform="cpu")
     return operation
+
+
+def _compiled(operation: Primitive) -> Callable:
+    """Return the operation as a compiled program, also where ``jax.disable_jit`` runs the others step by step."""
+    program = jax.jit(operation.bind, static_argnames=_CONSTANTS)
+
+    def run(*arrays: jax.Array, **constants: Any):
+        with jax.disable_jit(False):
+            return program(*arrays, **constants)
+
+    return run
 
 
 def through_xla(operation: Primitive, function: Callable) -> None:
