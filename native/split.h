@@ -55,6 +55,16 @@ class Strange {
   Words largest_{};
 };
 
+// Raised by any task, read when all are done.
+class Flag {
+ public:
+  void raise() { __atomic_store_n(&raised_, true, __ATOMIC_RELAXED); }
+  bool raised() const { return __atomic_load_n(&raised_, __ATOMIC_RELAXED); }
+
+ private:
+  bool raised_ = false;
+};
+
 // Parts of `count` numbers, each part's `plane` numbers after the one before.
 inline void split_row(const float* from, int64_t count, Bfloat16* to, int64_t plane, Strange& strange) {
   for (int64_t i = 0; i < count; i += kWidth) {

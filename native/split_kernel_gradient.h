@@ -9,14 +9,11 @@ namespace convista::CONVISTA_TARGET {
 // A tile of 16 channels × 32 pictures in parts.
 constexpr int64_t kChannelTile = kParts * kTileSize;
 
-struct SplitGradientPlan {
+// Slices have sums of their own, added in order; parts are of the input channels.
+struct GradientSums {
   Gather gather;
-  int lead;
-  int64_t stacks, bands, slices;  // slices of the bands of all stacks: each has sums of its own, added in order
-  int64_t parts;                  // of the input channels
-  int64_t rows;                   // of positions that are done together
-  float* sums;                    // slices × taps × pairs of channel tiles × pairs of filter tiles × 32 × 32
-  float* bias_sums;               // slices × filters, or null
+  int64_t slices, parts;
+  float* sums;  // slices × taps × pairs of channel tiles × pairs of filter tiles × 32 × 32
 
   int64_t channel_pairs() const { return divide_up(gather.source_channels, kSumsRow); }
   int64_t filter_pairs() const { return divide_up(gather.target_channels, kSumsRow); }
@@ -26,6 +23,14 @@ struct SplitGradientPlan {
   }
 };
 
+// Slices are of the bands of all stacks.
+struct SplitGradientPlan : GradientSums {
+  int lead;
+  int64_t stacks, bands;
+  int64_t rows;      // of positions that are done together
+  float* bias_sums;  // slices × filters, or null
+};
+
 // Slices are cut by the shape alone, because sums are added slice after slice.
 constexpr int64_t kProductsOfTask = 150'000'000, kFewestGradientTasks = 4, kMostGradientTasks = 16;
 constexpr int64_t kSplitSumBytes = 16 * 1024 * 1024;  // of all slices
@@ -33,7 +38,7 @@ constexpr int64_t kGradientChannels = 128;            // of a part, so that it s
 constexpr int64_t kGradientPositions = 16;            // at least, between two visits to the sums
 
 inline SplitGradientPlan plan_split_gradient(const ConvolutionGeometry& g) {
-  SplitGradientPlan plan{forward_gather(g), 0, divide_up(g.batch, kStack), 1, 1, 1, 1, nullptr, nullptr};
+  SplitGradientPlan plan{{forward_gather(g), 1, 1, nullptr}, 0, divide_up(g.batch, kStack), 1, 1, nullptr};
   const Gather& gather = plan.gather;
   plan.lead = leading_axis(gather);
   const GatherAxis& axis = gather.axis[plan.lead];
@@ -213,7 +218,7 @@ inline void split_gradient_unit(const SplitGradientPlan& plan, const SplitGradie
   }
 }
 
-inline void finish_split_gradient(const SplitGradientPlan& plan, int64_t tap, int64_t channel, float* dw, Strange& strange) {
+inline void finish_gradient(const GradientSums& plan, int64_t tap, int64_t channel, float* dw, Strange& strange) {
   const Gather& gather = plan.gather;
   const int64_t filters = gather.target_channels, pair = channel / kSumsRow;
   float* to = dw + (tap * gather.source_channels + channel) * filters;
@@ -250,7 +255,7 @@ inline bool split_kernel_gradient(const ConvolutionGeometry& g, const float* x, 
   if (strange.raised()) return false;
   workers.run(static_cast<int>(taps), [&](int tap) {
     Strange seen;
-    for (int64_t channel = 0; channel < channels; ++channel) finish_split_gradient(plan, tap, channel, dw, seen);
+    for (int64_t channel = 0; channel < channels; ++channel) finish_gradient(plan, tap, channel, dw, seen);
     if (seen.seen()) strange.raise();
   });
   for (int64_t filter = 0; dbias && filter < filters; ++filter) {

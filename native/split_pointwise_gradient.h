@@ -8,25 +8,17 @@
 
 namespace convista::CONVISTA_TARGET {
 
-struct PointwisePlan {
-  Gather gather;
-  int64_t slices, parts;  // of the positions, each with sums of its own, added in order; of the input channels
-  float* sums;            // slices × pairs of channel tiles × pairs of filter tiles × 32 × 32
-  double* bias_sums;      // slices × filters, or null
+// Slices are of the positions.
+struct PointwisePlan : GradientSums {
+  double* bias_sums;  // slices × filters, or null
 
   int64_t blocks() const { return divide_up(gather.batch * gather.positions(), kStack); }
-  int64_t channel_pairs() const { return divide_up(gather.source_channels, kSumsRow); }
-  int64_t filter_pairs() const { return divide_up(gather.target_channels, kSumsRow); }
-  int64_t slice_size() const { return channel_pairs() * filter_pairs() * kSums; }
-  float* sums_of(int64_t slice, int64_t channel_pair, int64_t filter_pair) const {
-    return sums + slice * slice_size() + (channel_pair * filter_pairs() + filter_pair) * kSums;
-  }
 };
 
 constexpr int64_t kPointwiseBlocks = 4;  // between two visits to the sums: two tiles each of A and B stay in the first-level cache
 
 inline PointwisePlan plan_pointwise(const ConvolutionGeometry& g) {
-  PointwisePlan plan{forward_gather(g), 1, 1, nullptr, nullptr};
+  PointwisePlan plan{{forward_gather(g), 1, 1, nullptr}, nullptr};
   const int64_t products = g.batch * plan.gather.positions() * g.in_channels * g.out_channels;
   const int64_t tasks = between(kFewestGradientTasks, products / kProductsOfTask, kMostGradientTasks);
   const int64_t bytes = larger(1, plan.slice_size() * static_cast<int64_t>(sizeof(float)));
@@ -85,7 +77,7 @@ inline void pair_rows(const float* const* rows, int64_t first, int64_t end, Bflo
 struct PointwiseTask {
   int64_t slice, part;
   Range blocks, pairs;  // of positions, of channel tiles
-  int64_t a_size;         // of a block
+  int64_t a_size;       // of a block
 };
 
 inline PointwiseTask pointwise_task(const PointwisePlan& plan, int64_t number) {
@@ -123,21 +115,10 @@ inline void run_pointwise_task(const PointwisePlan& plan, const float* x, const 
     for (int64_t pair = task.pairs.begin; pair < task.pairs.end; ++pair)
       for (int64_t column = 0; column < plan.filter_pairs(); ++column)
         multiply_runs({a + (pair - task.pairs.begin) * 2 * kChannelTile, b + column * 2 * kChannelTile, task.a_size, b_size, kChannelTile, kChannelTile,
-                       kTileSize, kTileSize, kDepth, &run, &run + 1, plan.sums_of(task.slice, pair, column), first > task.blocks.begin},
+                       kTileSize, kTileSize, kDepth, &run, &run + 1, plan.sums_of(task.slice, 0, pair, column), first > task.blocks.begin},
                       (2 * pair + 1) * kTile < gather.source_channels, (2 * column + 1) * kTile < gather.target_channels);
   }
   if (seen.seen()) strange.raise();
-}
-
-inline void finish_pointwise(const PointwisePlan& plan, int64_t channel, float* dw, Strange& strange) {
-  const int64_t filters = plan.gather.target_channels;
-  for (int64_t filter = 0; filter < filters; filter += kWidth) {
-    const float* from = plan.sums_of(0, channel / kSumsRow, filter / kSumsRow) + channel % kSumsRow * kSumsRow + filter % kSumsRow;
-    Vector sum = load(from);
-    for (int64_t slice = 1; slice < plan.slices; ++slice) sum += load(from + slice * plan.slice_size());
-    strange.see(sum);
-    store_lanes(dw + channel * filters + filter, sum, static_cast<int>(smaller(kWidth, filters - filter)));
-  }
 }
 
 // Returns false, and dw is not to be used, where a number cannot be split.
@@ -155,7 +136,7 @@ inline bool pointwise_kernel_gradient(const ConvolutionGeometry& g, const float*
   if (strange.raised()) return false;
   workers.run(static_cast<int>(plan.channel_pairs()), [&](int pair) {
     Strange seen;
-    for (int64_t channel = pair * kSumsRow; channel < smaller((pair + 1) * kSumsRow, g.in_channels); ++channel) finish_pointwise(plan, channel, dw, seen);
+    for (int64_t channel = pair * kSumsRow; channel < smaller((pair + 1) * kSumsRow, g.in_channels); ++channel) finish_gradient(plan, 0, channel, dw, seen);
     if (seen.seen()) strange.raise();
   });
   for (int64_t filter = 0; dbias && filter < filters; ++filter) {

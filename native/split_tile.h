@@ -5,6 +5,21 @@
 
 namespace convista::CONVISTA_TARGET {
 
+// Sixteen numbers each of two rows, as pairs; null is a row of zeros. Parts lie `part` apart.
+inline void pack_split_pair(const float* first, const float* second, int64_t lanes, Bfloat16* to, int64_t part, Strange& strange) {
+  for (int64_t i = 0; i < kTile; i += kWidth) {
+    const int live = static_cast<int>(between(0, lanes - i, kWidth));
+    const Vector low = first && live ? load_lanes(first + i, live) : Vector{}, high = second && live ? load_lanes(second + i, live) : Vector{};
+    strange.see(low), strange.see(high);
+    const Parts lows = split(low), highs = split(high);
+    CONVISTA_UNROLL
+    for (int number = 0; number < kParts; ++number) {
+      const Words pairs = (reinterpret_cast<Words>(lows.part[number]) >> 16) | (reinterpret_cast<Words>(highs.part[number]) & 0xffff0000u);
+      std::memcpy(to + number * part + 2 * i, &pairs, sizeof pairs);
+    }
+  }
+}
+
 // A's and B's tiles for some steps, in numbers from where A and B begin.
 struct TileRun {
   int64_t a, b, steps;

@@ -27,31 +27,6 @@ struct SplitWeights {
   }
 };
 
-// Raised by any task, read when all are done.
-class Flag {
- public:
-  void raise() { __atomic_store_n(&raised_, true, __ATOMIC_RELAXED); }
-  bool raised() const { return __atomic_load_n(&raised_, __ATOMIC_RELAXED); }
-
- private:
-  bool raised_ = false;
-};
-
-// Sixteen numbers each of two rows, as pairs; null is a row of zeros. Parts lie `part` apart.
-inline void pack_split_pair(const float* first, const float* second, int64_t lanes, Bfloat16* to, int64_t part, Strange& strange) {
-  for (int64_t i = 0; i < kTile; i += kWidth) {
-    const int live = static_cast<int>(between(0, lanes - i, kWidth));
-    const Vector low = first && live ? load_lanes(first + i, live) : Vector{}, high = second && live ? load_lanes(second + i, live) : Vector{};
-    strange.see(low), strange.see(high);
-    const Parts lows = split(low), highs = split(high);
-    CONVISTA_UNROLL
-    for (int number = 0; number < kParts; ++number) {
-      const Words pairs = (reinterpret_cast<Words>(lows.part[number]) >> 16) | (reinterpret_cast<Words>(highs.part[number]) & 0xffff0000u);
-      std::memcpy(to + number * part + 2 * i, &pairs, sizeof pairs);
-    }
-  }
-}
-
 inline Bfloat16* weight_memory(int64_t numbers, Workers& workers) {
   return static_cast<Bfloat16*>(workers.shared(static_cast<size_t>(larger(numbers, 1)) * sizeof(Bfloat16)));
 }

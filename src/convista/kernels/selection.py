@@ -13,7 +13,7 @@ from convista.kernels import native
 
 VARIABLE = "CONVISTA_KERNELS"
 
-# One epoch of the lecture convnet, batch 128, two cores: 11.3 against 4.7 s with AVX-512, 3.5 with tiles besides
+# One epoch of the lecture convnet, batch 128, two cores: 11.3 against 4.7 s with AVX-512, 3.3 with tiles besides
 # (benchmarks/README.md).
 _COST = "convolutional networks train through XLA, about 2.4 times slower"
 _MEND = "To have them: a C++20 compiler (Debian and Ubuntu: apt install g++), then install Convista again"
